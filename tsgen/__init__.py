@@ -1,0 +1,57 @@
+"""Synthetic financial paths you may decide on.
+
+An adapted sequential diffusion generator of return scenarios, the tools to judge it, and (in the
+sister package `portfolio`) portfolios from its scenarios. Names load lazily: ``import tsgen`` is
+quick and does not import torch.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsgen.generator import AdaptedDiffusionGenerator as AdaptedDiffusionGenerator
+    from tsgen.generator import GeneratorConfig as GeneratorConfig
+    from tsgen.generator import fit_generator as fit_generator
+    from tsgen.generator import load_generator as load_generator
+    from tsgen.marketdata import ReturnPanel as ReturnPanel
+    from tsgen.marketdata import list_datasets as list_datasets
+    from tsgen.marketdata import load_returns as load_returns
+    from tsgen.scenario_set import ScenarioSet as ScenarioSet
+
+_HOME = {
+    "AdaptedDiffusionGenerator": "tsgen.generator",
+    "GeneratorConfig": "tsgen.generator",
+    "ReturnPanel": "tsgen.marketdata",
+    "ScenarioSet": "tsgen.scenario_set",
+    "fit_generator": "tsgen.generator",
+    "list_datasets": "tsgen.marketdata",
+    "load_generator": "tsgen.generator",
+    "load_returns": "tsgen.marketdata",
+}
+
+__all__ = [  # noqa: RUF022, F822  (lazy names; one per line below)
+    "AdaptedDiffusionGenerator",
+    "GeneratorConfig",
+    "ReturnPanel",
+    "ScenarioSet",
+    "fit_generator",
+    "list_datasets",
+    "load_generator",
+    "load_returns",
+]
+
+try:
+    __version__ = version("tsgen-toolkit")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'tsgen' has no attribute {name!r}; public names are {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

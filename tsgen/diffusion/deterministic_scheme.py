@@ -1,0 +1,115 @@
+r"""Probability-flow scheme: variable-step Adams-Bashforth in ``y = -cos(tau)``.
+
+The flow is ``du/dtau = F(u, tau)``. Near ``tau = 0`` the velocity vanishes like ``sin(tau)``, so the smooth
+thing to extrapolate is ``H = F / sin(tau)``, and ``du = H dy`` with ``y = -cos(tau)``. One evaluation per
+step. If ``F = 0`` the scheme is exact at any number of steps; if the law is a point at ``m``,
+``H = -m`` is constant and it is exact again. The integration runs to ``tau = 0``: never end by denoising,
+which shrinks the variance, nor at the last level, which leaves noise in.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tsgen.diffusion.angle_grid import Angles
+from tsgen.errors import ConfigError
+
+Velocity = Callable[[Tensor, int], Tensor]
+"""``velocity(u, k)`` at the k-th angle of a plan; ``k = 0`` is pi/2 where the plan evaluates it."""
+
+
+class DeterministicPlan(NamedTuple):
+    """Host-side coefficients of one reverse pass, computed once in float64."""
+
+    angles: Angles
+    """Angles at which the velocity is evaluated, decreasing; starts with pi/2 if ``evaluate_start``."""
+    weights: NDArray[np.float64]
+    """(step, order): weight of the newest, the previous, ... velocity in the step that follows it."""
+
+
+def _lagrange_integrals(nodes: NDArray[np.float64], lower: float, upper: float) -> NDArray[np.float64]:
+    """Integrals over [lower, upper] of the Lagrange basis polynomials through ``nodes``."""
+    values = np.empty(len(nodes))
+    for i, node in enumerate(nodes):
+        others = np.delete(nodes, i)
+        basis = np.atleast_1d(np.poly(others)) / np.prod(node - others)
+        primitive = np.polyint(basis)
+        values[i] = np.polyval(primitive, upper) - np.polyval(primitive, lower)
+    return values
+
+
+def deterministic_plan(angles: Angles, *, order: int = 3, evaluate_start: bool = False) -> DeterministicPlan:
+    """Coefficients of the Adams-Bashforth scheme of the given order on the given levels.
+
+    Parameters
+    ----------
+    angles : ndarray of shape (K,), float64
+        Decreasing levels strictly between pi/2 and 0.
+    order : {1, 2, 3}
+        Number of velocities combined in one step.
+    evaluate_start : bool
+        ``False``: start at the first level with standard normal noise and take ``H = 0`` at pi/2 as free
+        history, right when the coordinate is whitened. ``True``: evaluate at pi/2 too (one evaluation more),
+        right when the conditional mean may be far from zero.
+
+    Raises
+    ------
+    ConfigError
+        If the levels are not strictly decreasing inside (0, pi/2) or the order is unknown.
+    """
+    levels = np.asarray(angles, dtype=np.float64)
+    if levels.ndim != 1 or not ((np.diff(levels) < 0).all() and 0 < levels[-1] and levels[0] < np.pi / 2):
+        raise ConfigError("angles must decrease strictly inside (0, pi/2): use tsgen.diffusion.angle_grid.")
+    if order not in (1, 2, 3):
+        raise ConfigError(f"order must be 1, 2 or 3: got {order!r}.")
+    evaluated = np.concatenate([[np.pi / 2], levels]) if evaluate_start else levels
+    known = np.concatenate([[np.pi / 2], levels])  # pi/2 is a node in both cases: there H is 0 or evaluated
+    y = -np.cos(known)
+    y[0] = 0.0
+    ends = np.append(y[1:], -1.0)
+    first = 0 if evaluate_start else 1
+    weights = np.zeros((len(evaluated), order))
+    for step in range(len(evaluated)):
+        newest = step + first
+        oldest = max(0, newest - order + 1)
+        nodes = y[oldest : newest + 1][::-1]
+        weights[step, : len(nodes)] = _lagrange_integrals(nodes, y[newest], ends[newest])
+    # H = F / sin(tau): fold the division into the weights of each velocity
+    sines = np.sin(evaluated)
+    for step in range(len(evaluated)):
+        for back in range(order):
+            if step - back >= 0:
+                weights[step, back] /= sines[step - back]
+            else:
+                weights[step, back] = 0.0  # the free node: H = 0
+    return DeterministicPlan(evaluated, weights)
+
+
+def deterministic_pass(velocity: Velocity, start: Tensor, plan: DeterministicPlan) -> Tensor:
+    """Carry standard normal noise to a clean sample along the probability flow.
+
+    Parameters
+    ----------
+    velocity : callable ``(u, k) -> F``
+        Velocity at ``plan.angles[k]``; shapes as ``start``.
+    start : Tensor of shape (batch, asset)
+        Standard normal noise.
+    plan : DeterministicPlan
+        From `deterministic_plan`.
+
+    Returns
+    -------
+    Tensor of shape (batch, asset)
+        Clean sample, a deterministic function of ``start``.
+    """
+    u = start
+    recent: list[Tensor] = []
+    order = plan.weights.shape[1]
+    for k, row in enumerate(plan.weights.tolist()):
+        recent = [velocity(u, k), *recent[: order - 1]]
+        for weight, past in zip(row, recent, strict=False):
+            u = u + weight * past
+    return u

@@ -1,0 +1,1 @@
+"""Training of the score head: data rows, configuration, one step, the loop, weight averaging, selection."""

@@ -1,0 +1,62 @@
+"""Settings of the optimisation, validated when made."""
+
+from dataclasses import dataclass
+
+from tsgen.errors import ConfigError
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `ConfigError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise ConfigError(message)
+
+
+def is_count(value: object, *, at_least: int) -> bool:
+    """Whether ``value`` is an integer (not a bool) of at least ``at_least``."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    max_steps : int
+        Upper limit of gradient steps; held-out loss usually stops earlier.
+    batch_rows : int
+        Rows (one period of one path each) per step.
+    learning_rate, weight_decay : float
+        AdamW, cosine decay to zero.
+    average_decay : float
+        Decay of the exponential average of the weights, which is what is kept.
+    validation_fraction : float
+        Share held out: the last part of a panel in time, or the last paths.
+    purge : int
+        Periods dropped between the training and the validation part of a panel.
+    evaluate_every, patience : int
+        Steps between held-out evaluations, and evaluations without improvement before stopping.
+    """
+
+    max_steps: int = 1500
+    batch_rows: int = 1024
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    average_decay: float = 0.99
+    validation_fraction: float = 0.2
+    purge: int = 5
+    evaluate_every: int = 100
+    patience: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("max_steps", "batch_rows", "evaluate_every", "patience"):
+            value = getattr(self, name)
+            require(is_count(value, at_least=1), f"{name} must be a positive integer: got {value!r}.")
+        require(is_count(self.purge, at_least=0), f"purge must be a non-negative integer: got {self.purge!r}.")
+        require(0 < self.learning_rate < 1, f"learning_rate must be in (0, 1): got {self.learning_rate!r}. Try 2e-3.")
+        require(self.weight_decay >= 0, f"weight_decay must not be negative: got {self.weight_decay!r}.")
+        require(0 <= self.average_decay < 1, f"average_decay must be in [0, 1): got {self.average_decay!r}.")
+        require(
+            0 < self.validation_fraction <= 0.5,
+            f"validation_fraction must be in (0, 0.5]: got {self.validation_fraction!r}.",
+        )

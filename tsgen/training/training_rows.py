@@ -1,0 +1,106 @@
+"""Training data as rows: one period of one path each, with what was known before it.
+
+All periods of all paths become rows of one table, so one batch mixes periods and trains every conditional
+score in parallel. Windows of the past are views into the padded innovations, never copies of the data set.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tsgen.errors import DataError
+from tsgen.networks.history_encoder import Past
+
+WINSOR = 10.0
+"""Innovations beyond ten standard deviations enter training as ten: one price spike must not own the loss."""
+
+_BLOCK = 20  # periods per block of a panel when a standard error is taken
+
+
+class TrainingRows(NamedTuple):
+    """Innovations of recorded paths, addressable by row."""
+
+    innovations: Tensor
+    """(path, time, asset), float32, winsorised."""
+    windows: Tensor
+    """(path, time + 1, asset, lookback): view of the padded innovations."""
+    features: Tensor
+    """(path, time, feature), float32."""
+    lookback: int
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows: paths times periods."""
+        return self.innovations.shape[0] * self.innovations.shape[1]
+
+    def clean(self, rows: Tensor) -> Tensor:
+        """Innovations of the given rows, shape (batch, asset)."""
+        return self.innovations.flatten(0, 1)[rows]
+
+    def past(self, rows: Tensor) -> Past:
+        """What was known before the given rows."""
+        periods = self.innovations.shape[1]
+        path, t = rows // periods, rows % periods
+        window = self.windows[path, t].transpose(1, 2)
+        back = torch.arange(self.lookback, 0, -1, device=rows.device)
+        known = (t[:, None] >= back).to(window.dtype)
+        return Past(window, known, self.features[path, t])
+
+    def to(self, device: str | torch.device) -> "TrainingRows":
+        """Rows on another device."""
+        return make_rows(self.innovations.to(device), self.features.to(device), self.lookback)
+
+
+def make_rows(innovations: Tensor, features: Tensor, lookback: int) -> TrainingRows:
+    """Table of rows from whitened paths; innovations are centred by nothing and winsorised at ten."""
+    clipped = innovations.float().clamp(-WINSOR, WINSOR)
+    padded = torch.cat([clipped.new_zeros(clipped.shape[0], lookback, clipped.shape[2]), clipped], dim=1)
+    windows = padded.unfold(1, lookback, 1) if lookback else clipped.new_zeros(*clipped.shape, 0)
+    return TrainingRows(clipped, windows, features.float(), lookback)
+
+
+class RowSplit(NamedTuple):
+    """Row numbers for training and validation, and the independent unit each validation row belongs to."""
+
+    train: Tensor
+    validation: Tensor
+    validation_block: Tensor
+
+
+def split_rows(n_paths: int, n_periods: int, *, fraction: float, purge: int, skip: int = 0) -> RowSplit:
+    """Time-ordered split of one panel, or the last paths of many.
+
+    Parameters
+    ----------
+    n_paths, n_periods : int
+        Shape of the whitened paths.
+    fraction : float
+        Share of validation rows.
+    purge : int
+        Periods dropped between the two parts (panel only).
+    skip : int
+        First periods left out of training (panel only): the filters have not yet forgotten their start.
+
+    Raises
+    ------
+    DataError
+        If either part would hold fewer than 10 units (paths or periods).
+    """
+    if n_paths > 1:
+        held = max(1, round(fraction * n_paths))
+        train = torch.arange((n_paths - held) * n_periods)
+        validation = torch.arange((n_paths - held) * n_periods, n_paths * n_periods)
+        block = validation // n_periods
+        sizes = (n_paths - held, held)
+    else:
+        first = n_periods - round(fraction * n_periods)
+        train, validation = torch.arange(skip, max(skip, first - purge)), torch.arange(first, n_periods)
+        block = validation // _BLOCK
+        sizes = (len(train), len(validation))
+    if min(sizes) < 10:
+        raise DataError(
+            f"too little data to hold out a validation part: {sizes[0]} units to train and {sizes[1]} to validate, "
+            "at least 10 each are needed. Use a longer history or more paths."
+        )
+    return RowSplit(train, validation, block - block.min())

@@ -1,0 +1,259 @@
+r"""Which linear structure fits a sample of paths best? Closed-form candidates, chosen by cross-validation.
+
+A saturated covariance of T periods has T (T + 1) / 2 parameters and fits the noise of 2,000 paths; a
+stationary law has T, an autoregression a handful. Each candidate is a way to pool the same second moments:
+
+* ``saturated``: nothing pooled;
+* ``stationary(p)``: autocovariances averaged over the path, predictors of order min(t, p) from them
+  (p = T - 1: every stationary law; small p: autoregressions started in their stationary law);
+* ``zero_start(p)``: one autoregression of order p for all periods, with nothing before the start;
+* ``free_start(p)``: own regressions for the first p periods, one autoregression afterwards.
+
+The five-fold cross-validated Gaussian likelihood over paths decides; paths are independent, so no time order
+is violated. Least squares is consistent for the linear predictor whatever the law of the innovations.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tsgen.errors import DataError
+from tsgen.whitening.linear_prediction import LinearPredictionWhitening
+
+Array = NDArray[np.float64]
+
+_FOLDS = 5
+_ORDERS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
+_LARGEST_SATURATED = 1200  # path dimension above which full covariances are neither affordable nor estimable
+
+
+class PathLaw(NamedTuple):
+    """Linear-Gaussian law of a path as one-step conditionals."""
+
+    coefficients: Array
+    """(time, lag, asset, asset)."""
+    covariances: Array
+    """(time, asset, asset)."""
+    homogeneous: bool
+
+
+def _regress(cross: Array, gram: Array, variance: Array) -> tuple[Array, Array]:
+    """Coefficients and residual covariance of a regression given by its second moments."""
+    if gram.size == 0:
+        return np.zeros((len(variance), 0)), variance
+    beta = np.linalg.solve(gram, cross.T).T
+    return beta, variance - beta @ cross.T
+
+
+def _as_lags(beta: Array, n_assets: int) -> Array:
+    """Split (asset, lag * asset), nearest lag first, into (lag, asset, asset)."""
+    return beta.reshape(n_assets, -1, n_assets).transpose(1, 0, 2)
+
+
+def conditionals_of_covariance(covariance: Array, n_assets: int) -> PathLaw:
+    """One-step conditionals of a path covariance (time-major), looking back to the start."""
+    periods = len(covariance) // n_assets
+    lags = max(1, periods - 1)
+    coefficients = np.zeros((periods, lags, n_assets, n_assets))
+    covariances = np.zeros((periods, n_assets, n_assets))
+    for t in range(periods):
+        now = slice(t * n_assets, (t + 1) * n_assets)
+        past = np.arange(t * n_assets).reshape(t, n_assets)[::-1].reshape(-1)  # nearest period first
+        beta, left = _regress(covariance[now][:, past], covariance[np.ix_(past, past)], covariance[now, now])
+        if t:
+            coefficients[t, :t] = _as_lags(beta, n_assets)
+        covariances[t] = left
+    return PathLaw(coefficients, covariances, homogeneous=False)
+
+
+def _autocovariances(deviations: Array, order: int) -> Array:
+    """Average over path and time of ``d_t d_{t-j}'`` for lags 0..order; shape (lag, asset, asset)."""
+    n, periods, _ = deviations.shape
+    return np.stack(
+        [
+            np.einsum("sti,stj->ij", deviations[:, j:], deviations[:, : periods - j]) / (n * (periods - j))
+            for j in range(order + 1)
+        ]
+    )
+
+
+def _stationary(deviations: Array, order: int) -> PathLaw:
+    _, periods, n_assets = deviations.shape
+    gamma = _autocovariances(deviations, order)
+    coefficients = np.zeros((order + 1, max(1, order), n_assets, n_assets))
+    covariances = np.zeros((order + 1, n_assets, n_assets))
+
+    def block(i: int, j: int) -> Array:  # E d_{t-i} d_{t-j}'
+        return gamma[j - i] if j >= i else gamma[i - j].T
+
+    gram = np.block([[block(i, j) for j in range(1, order + 1)] for i in range(1, order + 1)]) if order else None
+    for t in range(order + 1):
+        width = t * n_assets
+        cross = np.concatenate([gamma[j] for j in range(1, t + 1)], axis=1) if t else np.zeros((n_assets, 0))
+        beta, left = _regress(cross, gram[:width, :width] if gram is not None else np.zeros((0, 0)), gamma[0])
+        if t:
+            coefficients[t, :t] = _as_lags(beta, n_assets)
+        covariances[t] = left
+    index = np.minimum(np.arange(periods), order)
+    return PathLaw(coefficients[index], covariances[index], homogeneous=order < periods - 1)
+
+
+def _lagged(deviations: Array, order: int) -> Array:
+    """Regressors (path, time, lag * asset), nearest lag first, zeros before the start."""
+    n, periods, n_assets = deviations.shape
+    padded = np.concatenate([np.zeros((n, order, n_assets)), deviations], axis=1)
+    parts = [padded[:, order - j : order - j + periods] for j in range(1, order + 1)]
+    return np.concatenate(parts, axis=2) if parts else np.zeros((n, periods, 0))
+
+
+def _pooled_regression(lagged: Array, deviations: Array, first: int) -> tuple[Array, Array]:
+    y = deviations[:, first:].reshape(-1, deviations.shape[2])
+    x = lagged[:, first:].reshape(len(y), lagged.shape[2])
+    return _regress(y.T @ x / len(y), x.T @ x / len(y), y.T @ y / len(y))
+
+
+def _zero_start(deviations: Array, order: int) -> PathLaw:
+    _, periods, n_assets = deviations.shape
+    beta, left = _pooled_regression(_lagged(deviations, order), deviations, 0)
+    coefficients = np.zeros((1, max(1, order), n_assets, n_assets))
+    if order:
+        coefficients[0] = _as_lags(beta, n_assets)
+    return PathLaw(np.repeat(coefficients, periods, axis=0), np.repeat(left[None], periods, axis=0), homogeneous=True)
+
+
+def _free_start(deviations: Array, order: int) -> PathLaw:
+    n, periods, n_assets = deviations.shape
+    beta, left = _pooled_regression(_lagged(deviations, order), deviations, order)
+    coefficients = np.zeros((periods, max(1, order), n_assets, n_assets))
+    covariances = np.repeat(left[None], periods, axis=0)
+    head = deviations[:, :order].reshape(n, -1)
+    started = conditionals_of_covariance(head.T @ head / n, n_assets)
+    coefficients[:order, : max(1, order - 1)] = started.coefficients
+    covariances[:order] = started.covariances
+    coefficients[order:] = _as_lags(beta, n_assets)
+    return PathLaw(coefficients, covariances, homogeneous=True)
+
+
+def _saturated(deviations: Array, order: int) -> PathLaw:
+    del order
+    n, _, n_assets = deviations.shape
+    flat = deviations.reshape(n, -1)
+    return conditionals_of_covariance(flat.T @ flat / n, n_assets)
+
+
+_STRUCTURES = {
+    "saturated": _saturated,
+    "stationary": _stationary,
+    "zero_start": _zero_start,
+    "free_start": _free_start,
+}
+
+
+def _candidates(n_train: int, periods: int, n_assets: int) -> Iterable[tuple[str, int]]:
+    dimension = periods * n_assets
+    affordable = dimension <= _LARGEST_SATURATED
+    if affordable and n_train > dimension:
+        yield "saturated", periods - 1
+    if affordable:
+        yield "stationary", periods - 1
+    for order in (p for p in _ORDERS if p < periods):
+        if order * n_assets * 10 > n_train * periods:
+            break
+        yield "stationary", order
+        yield "zero_start", order
+        if 1 <= order and order * n_assets * 2 < n_train:
+            yield "free_start", order
+
+
+def negative_log_likelihood(law: PathLaw, deviations: Array) -> float:
+    """Average Gaussian negative log likelihood per path, without the constant; inf if a variance is not positive."""
+    residual = deviations.copy()
+    periods = deviations.shape[1]
+    for j in range(1, law.coefficients.shape[1] + 1):
+        if j < periods:
+            residual[:, j:] -= np.einsum("tab,stb->sta", law.coefficients[j:, j - 1], deviations[:, :-j])
+    total = 0.0
+    for t in range(periods):
+        try:
+            root = np.linalg.cholesky(law.covariances[t])
+        except np.linalg.LinAlgError:
+            return float("inf")
+        z = np.linalg.solve(root, residual[:, t].T)
+        total += float(np.log(np.diag(root)).sum() + 0.5 * (z**2).sum(axis=0).mean())
+    return total
+
+
+def _means(paths: Array) -> dict[str, Array]:
+    _, periods, n_assets = paths.shape
+    return {
+        "zero": np.zeros((periods, n_assets)),
+        "constant": np.repeat(paths.mean(axis=(0, 1))[None], periods, axis=0),
+        "by_period": paths.mean(axis=0),
+    }
+
+
+def _law(structure: str, order: int, deviations: Array) -> PathLaw | None:
+    try:
+        return _STRUCTURES[structure](deviations, order)
+    except np.linalg.LinAlgError:  # a singular Gram matrix: this candidate does not exist for these data
+        return None
+
+
+def _held_out(paths: Array, structure: str, order: int, mean_model: str) -> float:
+    total = 0.0
+    for fold in range(_FOLDS):
+        held = np.arange(len(paths)) % _FOLDS == fold
+        mean = _means(paths[~held])[mean_model]
+        law = _law(structure, order, paths[~held] - mean)
+        total += float("inf") if law is None else negative_log_likelihood(law, paths[held] - mean)
+    return total / _FOLDS
+
+
+def fit_linear_prediction(paths: Array) -> LinearPredictionWhitening:
+    """Choose the mean and covariance structure by cross-validation and fit it to all paths.
+
+    Parameters
+    ----------
+    paths : ndarray of shape (path, time, asset), float64
+        Independent paths from a common start.
+
+    Returns
+    -------
+    LinearPredictionWhitening
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 20 paths or no structure has positive conditional variances.
+    """
+    n, periods, n_assets = paths.shape
+    if n < 20:
+        raise DataError(
+            f"fitting the law of a path needs at least 20 paths: got {n}. Pass more paths, or one long history "
+            "as a ReturnPanel."
+        )
+    n_train = n - n // _FOLDS - 1
+    structures = list(_candidates(n_train, periods, n_assets))
+    scores = {(s, p): _held_out(paths, s, p, "constant") for s, p in structures}
+    (structure, order), best = min(scores.items(), key=lambda item: item[1])
+    if not np.isfinite(best):
+        raise DataError(
+            "no linear structure has positive conditional variances on these paths: some asset is constant, or a "
+            "linear combination of the others. Remove it."
+        )
+    mean_scores = {m: _held_out(paths, structure, order, m) for m in ("zero", "constant", "by_period")}
+    mean_model = min(mean_scores, key=lambda m: mean_scores[m])
+    mean = _means(paths)[mean_model]
+    law = _law(structure, order, paths - mean)
+    if law is None or not np.isfinite(negative_log_likelihood(law, paths - mean)):
+        raise DataError("the chosen linear structure is singular on the full sample: remove constant or repeated assets.")
+    return LinearPredictionWhitening(
+        mean=torch.from_numpy(mean),
+        coefficients=torch.from_numpy(law.coefficients),
+        roots=torch.from_numpy(np.linalg.cholesky(law.covariances)),
+        homogeneous=law.homogeneous and mean_model != "by_period",
+        model=f"{structure}({order}), mean {mean_model}",
+    )

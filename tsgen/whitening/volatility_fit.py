@@ -1,0 +1,167 @@
+"""Closed-form and maximum-likelihood fit of the volatility whitening to one panel.
+
+Means are shrunk half-way to the James-Stein mean; the four weights per asset maximise a Student-t likelihood
+and are pooled across assets (a mixed panel and a homogeneous one both profit); the long-run correlation is the
+Ledoit-Wolf estimate. Takes about a second for 20 assets and 5,000 days.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.signal import lfilter
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor
+
+from tsgen.errors import DataError
+from tsgen.whitening.volatility import DECAYS, SMALLEST_SIGMA, VolatilityNumbers, VolatilityWhitening
+
+Array = NDArray[np.float64]
+
+SHORTEST_PANEL = 100
+_POOLING = 3.0
+_LARGEST_SQUARE = 36.0  # a single price spike must not set the variance of a series
+_BURN_IN = 60
+
+
+class _Features(NamedTuple):
+    shocks: Array  # (date, asset)
+    filtered: Array  # (date, asset, 4): A_.90, A_.98, L_.90, L_.98, known before the date
+    absolute_scale: Array
+    leverage_scale: Array
+    leverage_sign: Array
+
+
+def shrunk_mean(returns: Array) -> Array:
+    """Half of the James-Stein mean: noisy means first shrunk to their average, then halved.
+
+    References
+    ----------
+    Jorion (1986), "Bayes-Stein estimation for portfolio analysis", with the identity as precision.
+    """
+    mean = returns.mean(axis=0)
+    n_dates, n_assets = returns.shape
+    if n_assets < 3:
+        return 0.5 * mean
+    noise = returns.var(axis=0, ddof=1).mean() / n_dates
+    spread = ((mean - mean.mean()) ** 2).sum()
+    kept = max(0.0, 1.0 - (n_assets - 2) * noise / max(spread, 1e-300))
+    return 0.5 * (mean.mean() + kept * (mean - mean.mean()))
+
+
+def _exponential_average(values: Array, decay: float) -> Array:
+    """Average known before each date, started at 1."""
+    start = np.full((1, values.shape[1]), decay)
+    filtered, _ = lfilter([1.0 - decay], [1.0, -decay], values, axis=0, zi=start)
+    return np.vstack([np.ones((1, values.shape[1])), filtered[:-1]])
+
+
+def _leverage_sign(shocks: Array) -> Array:
+    """+1 where low returns precede large squares over the next five periods, -1 where high ones do."""
+    later = np.stack([shocks[lag : len(shocks) - 5 + lag] ** 2 for lag in range(1, 6)]).mean(axis=0)
+    now = shocks[: len(later)]
+    log_later = np.log(later + 1e-4)
+    slope = ((now - now.mean(axis=0)) * (log_later - log_later.mean(axis=0))).mean(axis=0)
+    return np.where(slope > 0, -1.0, 1.0)
+
+
+def _features(shocks: Array) -> _Features:
+    sign = _leverage_sign(shocks)
+    rough = np.sqrt(np.maximum(_exponential_average(shocks**2, 0.96), SMALLEST_SIGMA**2))
+    z = np.clip(shocks / rough, -6.0, 6.0)
+    z = z / z.std(axis=0)
+    absolute_scale = 1.0 / np.abs(z).mean(axis=0)
+    leverage_scale = 1.0 / np.maximum((np.abs(z) * (sign * z < 0)).mean(axis=0), 0.05)
+    size = np.abs(shocks) * absolute_scale
+    bad = np.abs(shocks) * leverage_scale * (sign * shocks < 0)
+    parts = [_exponential_average(x, k) for x in (size, bad) for k in DECAYS]
+    return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign)
+
+
+def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, pooling: float) -> Tensor:
+    """Mean Student-t negative log likelihood of unit-variance innovations plus the pooling penalty."""
+    logits, raw_dof = parameters[:, :4], parameters[:, 4]
+    weights = torch.softmax(logits, dim=1)
+    sigma = (features * weights).sum(dim=-1).clamp_min(SMALLEST_SIGMA)
+    dof = 2.1 + torch.exp(raw_dof)
+    z2 = (shocks / sigma) ** 2 / (dof - 2.0)
+    constant = torch.lgamma(dof / 2) - torch.lgamma((dof + 1) / 2) + 0.5 * torch.log(torch.pi * (dof - 2.0))
+    likelihood = (constant + sigma.log() + 0.5 * (dof + 1) * torch.log1p(z2)).mean()
+    return likelihood + pooling * ((logits - logits.mean(dim=0)) ** 2).sum(dim=1).mean()
+
+
+def _fit_weights(features: _Features, burn_in: int) -> Array:
+    x = torch.from_numpy(features.filtered[burn_in:])
+    e = torch.from_numpy(features.shocks[burn_in:])
+    n_assets = e.shape[1]
+    pooling = 5.0 * _POOLING / len(e)
+    start = np.tile([-1.0, 0.5, 0.0, -1.0, np.log(5.0)], (n_assets, 1))
+
+    def value_and_gradient(flat: Array) -> tuple[float, Array]:
+        parameters = torch.from_numpy(flat.reshape(n_assets, 5).copy()).requires_grad_()
+        loss = _student_t_loss(parameters, x, e, pooling)
+        (gradient,) = torch.autograd.grad(loss, parameters)
+        return float(loss.detach()), gradient.numpy().ravel()
+
+    box = [(-6.0, 6.0)] * 4 + [(-2.0, 5.0)]  # weights between 1e-5 and 1, degrees of freedom 2.2 to 150
+    found = minimize(
+        value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box * n_assets, options={"maxiter": 120}
+    )
+    logits = found.x.reshape(n_assets, 5)[:, :4]
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def fit_volatility(returns: Array) -> VolatilityWhitening:
+    """Fit mean, volatility and long-run correlation to a return panel.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (date, asset), float64
+        Decimals per period, in time order.
+
+    Returns
+    -------
+    VolatilityWhitening
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 100 dates.
+    """
+    n_dates, n_assets = returns.shape
+    if n_dates < SHORTEST_PANEL:
+        raise DataError(
+            f"fitting volatility needs at least {SHORTEST_PANEL} dates: got {n_dates}. Use a longer history, or the "
+            "baseline tsgen.baselines.StationaryBootstrap for very short ones."
+        )
+    mean = shrunk_mean(returns)
+    deviation = returns.std(axis=0)
+    features = _features((returns - mean) / deviation)
+    burn_in = min(_BURN_IN, n_dates // 5)
+    weights = _fit_weights(features, burn_in)
+    sigma = np.maximum((features.filtered * weights).sum(axis=-1), SMALLEST_SIGMA)
+    z = (features.shocks / sigma)[burn_in:]
+    level = np.sqrt(np.clip(np.minimum(z**2, _LARGEST_SQUARE).mean(axis=0), 0.7, 1.3))
+    weights = weights * level[:, None]
+    sigma = np.maximum((features.filtered * weights).sum(axis=-1), SMALLEST_SIGMA)
+    z = (features.shocks / sigma)[burn_in:]
+    kappa = z.std(axis=0)
+    correlation = np.eye(n_assets)
+    if n_assets > 1:
+        covariance = ledoit_wolf(np.clip(z / kappa, -4.0, 4.0), assume_centered=True)[0]
+        spread = np.sqrt(np.diag(covariance))
+        correlation = covariance / np.outer(spread, spread)
+    fields = {
+        "mean": mean,
+        "deviation": deviation,
+        "weights": weights,
+        "absolute_scale": features.absolute_scale,
+        "leverage_scale": features.leverage_scale,
+        "leverage_sign": features.leverage_sign,
+        "kappa": kappa,
+        "correlation": correlation,
+    }
+    return VolatilityWhitening(VolatilityNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()}))

@@ -1,0 +1,136 @@
+"""The contract of every whitening, and the pass that whitens recorded paths.
+
+State goes in and comes out as a tuple of tensors with the path as leading axis; nothing is mutated. The same
+``predict`` and ``observe`` serve training (many recorded paths, or one long panel) and sampling (generated
+paths), so the two cannot drift apart.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+State = tuple[Tensor, ...]
+
+
+class Prediction(NamedTuple):
+    """What the past says about the next period: ``x = location + scale * (root @ z)``."""
+
+    location: Tensor
+    """(path, asset), same unit as the returns."""
+    scale: Tensor
+    """(path, asset), positive, same unit as the returns."""
+    root: Tensor | None
+    """(path or 1, asset, asset) invertible mixing matrix; ``None`` for the identity."""
+    features: Tensor
+    """(path, feature): known before the period, offered to the score head (log volatilities, for instance)."""
+
+
+class Whitening(Protocol):
+    """Adapted, invertible map between returns and innovations."""
+
+    kind: str
+    n_assets: int
+    n_features: int
+    max_periods: int | None
+    """Periods for which a law is known when paths start from their start; ``None``: no limit."""
+
+    def start(self, n_paths: int) -> State:
+        """State before the first period of ``n_paths`` paths without a past."""
+        ...
+
+    def predict(self, state: State) -> Prediction:
+        """One-step prediction, row by row of the state."""
+        ...
+
+    def observe(self, state: State, returns: Tensor) -> State:
+        """State after recorded returns of shape (path, asset)."""
+        ...
+
+    def hold(self, state: State, n_paths: int) -> State:
+        """Turn one path's recorded state (leading axis 1) into the state of ``n_paths`` roll-outs from it."""
+        ...
+
+    def imagine(self, state: State, returns: Tensor) -> State:
+        """State after generated returns; may differ from `observe` in how shocks are fed back."""
+        ...
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Fitted numbers, float64, for storage."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Fitted settings that are not arrays, JSON-able, for storage and for the reader."""
+        ...
+
+
+def whiten(prediction: Prediction, returns: Tensor) -> Tensor:
+    """Innovations of ``returns`` (path, asset) under a prediction."""
+    standardised = (returns - prediction.location) / prediction.scale
+    if prediction.root is None:
+        return standardised
+    return torch.linalg.solve(prediction.root, standardised[:, :, None])[:, :, 0]
+
+
+def colour(prediction: Prediction, innovations: Tensor) -> Tensor:
+    """Returns of ``innovations`` (path, asset) under a prediction; the inverse of `whiten`."""
+    root = prediction.root
+    if root is not None:
+        if root.shape[0] == 1:
+            innovations = innovations @ root[0].T
+        else:
+            innovations = (root @ innovations[:, :, None])[:, :, 0]
+    return prediction.location + prediction.scale * innovations
+
+
+class WhitenedPaths(NamedTuple):
+    """Recorded paths in innovation space, with what was known before each period."""
+
+    innovations: Tensor
+    """(path, time, asset)."""
+    features: Tensor
+    """(path, time, feature)."""
+    final_state: State
+    """State after the last period."""
+
+
+def whiten_paths(whitening: Whitening, returns: Tensor, state: State) -> WhitenedPaths:
+    """Whiten recorded paths period by period, each with its own past only.
+
+    Parameters
+    ----------
+    whitening : Whitening
+    returns : Tensor of shape (path, time, asset), float64
+    state : State
+        Before the first of these periods.
+
+    Returns
+    -------
+    WhitenedPaths
+        Innovation ``t`` depends on ``returns[:, : t + 1]`` alone.
+    """
+    n_paths, n_periods, _ = returns.shape
+    states: list[State] = []
+    for t in range(n_periods):
+        states.append(state)
+        state = whitening.observe(state, returns[:, t])
+    # one batched prediction over (time, path): much cheaper than one per period
+    stacked = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+    prediction = whitening.predict(stacked)
+    flat = returns.transpose(0, 1).reshape(n_periods * n_paths, -1)
+    innovations = whiten(prediction, flat)
+
+    def to_paths(rows: Tensor) -> Tensor:
+        return rows.view(n_periods, n_paths, -1).transpose(0, 1).contiguous()
+
+    return WhitenedPaths(to_paths(innovations), to_paths(prediction.features), state)
+
+
+def as_dtype(state: State, dtype: torch.dtype, device: str | torch.device = "cpu") -> State:
+    """State in another floating type; integer parts (period counters) stay integers."""
+    return tuple(s.to(device=device, dtype=dtype if s.is_floating_point() else s.dtype) for s in state)
+
+
+def repeat_state(state: State, n_paths: int) -> State:
+    """One path's state (leading axis 1), repeated for ``n_paths`` paths that continue it."""
+    return tuple(s.expand(n_paths, *s.shape[1:]).clone() for s in state)
