@@ -120,7 +120,8 @@ def solve(
     if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise _infeasible(model, limits)
     if status in (cp.UNBOUNDED, cp.UNBOUNDED_INACCURATE):
-        raise _unbounded(model, scaled, constraints)
+        # a problem may be both; contradictory limits are then the thing to mend first
+        raise _infeasible(model, limits) if _conflicting(model, limits) else _unbounded(model, scaled, constraints)
     weights = model.weights.value
     if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) or weights is None or not np.isfinite(weights).all():
         raise _failed(model, limits, status)

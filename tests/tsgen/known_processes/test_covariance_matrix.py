@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from tsgen.errors import DataError, ShapeError
 from tsgen.marketdata.known_processes.covariance_matrix import checked_cholesky, checked_spectrum, checked_symmetric
 

@@ -67,7 +67,7 @@ class StudentTLaw:
     -----
     With scale matrix ``Q diag(d) Q'``, ``c = cos tau``, ``s = sin tau`` and ``r = Q'(u - c m)``, given ``W = w``
     the velocity is that of a Gaussian, ``Q diag(c s (1 - w d)/(c^2 w d + s^2)) r - s m``; it is averaged over
-    the posterior of ``W`` given ``u``. Agreement with adaptive quadrature is tested to 1e-9.
+    the posterior of ``W`` given ``u``. Tested to 3e-8 against adaptive quadrature of the definition.
 
     References
     ----------

@@ -1,0 +1,240 @@
+"""`AdaptedDiffusionGenerator`: a fitted generator of return scenarios."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import pandas as pd
+import torch
+
+from tsgen.errors import ConfigError, DataError
+from tsgen.generator.generator_config import GeneratorConfig
+from tsgen.marketdata import ReturnPanel
+from tsgen.networks.score_head import ScoreHead
+from tsgen.progress import Progress, silent
+from tsgen.random_streams import check_seed
+from tsgen.return_kind import ReturnKind
+from tsgen.sampling.adapted_sampler import ConditionalSampler, Origin
+from tsgen.sampling.block_fan_out import sample_paths
+from tsgen.sampling.sampler_config import SamplerConfig
+from tsgen.scenario_set import ScenarioSet
+from tsgen.training.training_config import is_count, require
+from tsgen.whitening.whitening_protocol import Whitening, whiten_paths
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRecord:
+    """What a reader of a stored generator needs to know about its making."""
+
+    assets: tuple[str, ...]
+    kind: ReturnKind
+    trained_on: str
+    """``"panel"`` (one long history) or ``"paths"`` (independent paths from their start)."""
+    frequency: str
+    training_start: pd.Timestamp | None
+    training_cutoff: pd.Timestamp | None
+    n_observations: int
+    fingerprint: str
+    seed: int
+    last_share: float
+    comparisons: list[dict[str, Any]]
+    """Held-out record of every candidate head: what was accepted, and by how much."""
+    versions: dict[str, str]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AdaptedDiffusionGenerator:
+    """Adapted sequential diffusion generator, as returned by `tsgen.fit_generator`.
+
+    Attributes
+    ----------
+    config : GeneratorConfig
+    record : FitRecord
+        Assets, units, training span, data fingerprint, accepted refinements.
+    whitening : Whitening
+        Closed-form conditional location and scale.
+    head : ScoreHead
+        Velocity of the innovations: anchor and, if it earned its place, network.
+    origin : Origin
+        Where unconditioned calls of `sample` start: the end of the training panel, or the start of a path.
+    """
+
+    config: GeneratorConfig
+    record: FitRecord
+    whitening: Whitening
+    head: ScoreHead
+    origin: Origin
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Asset names in the order of the last axis."""
+        return self.record.assets
+
+    @property
+    def kind(self) -> ReturnKind:
+        """Return convention of the scenarios."""
+        return self.record.kind
+
+    def sample(
+        self,
+        n_scenarios: int,
+        horizon: int,
+        *,
+        history: ReturnPanel | None = None,
+        seed: int,
+        sampler: SamplerConfig | None = None,
+        n_workers: int = 1,
+        device: str = "cpu",
+        progress: Progress = silent,
+    ) -> ScenarioSet:
+        """Generate scenarios of the next ``horizon`` periods.
+
+        Parameters
+        ----------
+        n_scenarios, horizon : int
+            At least 1 each.
+        history : ReturnPanel, optional
+            Returns up to and including the as-of date, same assets and kind as in training. Default: the end of
+            the training panel, or the start of a path if the generator was trained on paths. The longer, the better
+            the volatility and correlation filters are warmed up (60 dates or more).
+        seed : int
+            Same seed, same scenarios, whatever the horizon, the number of scenarios or of workers.
+        sampler : SamplerConfig, optional
+            Another scheme or number of steps than configured.
+        n_workers : int
+            Worker processes.
+        device : str
+            ``"cpu"`` or ``"cuda"``.
+        progress : callable
+            Receives `tsgen.progress.ProgressEvent`.
+
+        Returns
+        -------
+        ScenarioSet
+            Returns of shape (n_scenarios, horizon, asset), with the as-of date.
+
+        Raises
+        ------
+        ConfigError
+            If a count is not positive, or the horizon exceeds what the training paths support.
+        DataError
+            If the history does not match the training data.
+        """
+        require(is_count(n_scenarios, at_least=1), f"n_scenarios must be a positive integer: got {n_scenarios!r}.")
+        require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
+        require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
+        check_seed(seed)
+        _check_device(device)
+        origin = self.origin if history is None else self._origin_after(history)
+        self._check_horizon(horizon, 0 if history is None else history.n_dates)
+        used = sampler or self.config.sampler
+        paths = sample_paths(
+            ConditionalSampler(
+                head=self.head,
+                whitening=self.whitening,
+                config=used,
+                last_share=self.record.last_share,
+                evaluate_start=self.config.whitening == "identity",
+            ),
+            origin,
+            n_scenarios,
+            horizon,
+            seed=seed,
+            n_workers=n_workers,
+            device=device,
+            progress=progress,
+        )
+        asof = self.record.training_cutoff if history is None else history.dates[-1]
+        cutoff = self.record.training_cutoff
+        facts = {
+            "generator": "adapted diffusion",
+            "seed": int(seed),
+            "scheme": used.scheme,
+            "n_steps": used.n_steps,
+            "block_size": used.block_size,
+            "training_fingerprint": self.record.fingerprint,
+            "training_cutoff": None if cutoff is None else cutoff.isoformat(),
+        }
+        return ScenarioSet.from_tensor(paths, assets=self.assets, kind=self.kind, asof=asof, provenance=facts)
+
+    def _check_horizon(self, horizon: int, elapsed: int) -> None:
+        limit = self.whitening.max_periods
+        if limit is not None and elapsed + horizon > limit:
+            raise ConfigError(
+                f"this generator was trained on paths of {limit} periods whose law it knows only up to there: asked for "
+                f"{elapsed} + {horizon}. Ask for at most {limit - elapsed}, or train on longer paths."
+            )
+
+    def _origin_after(self, history: ReturnPanel) -> Origin:
+        """State after a recorded history, from its first date on."""
+        if history.assets != self.assets:
+            missing = [a for a in self.assets if a not in history.assets]
+            raise DataError(
+                f"history must have the assets of the training data in their order: expected {list(self.assets)}, got "
+                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. Use history.select(generator.assets)."
+            )
+        if history.kind != self.kind:
+            raise DataError(
+                f"history has {history.kind} returns, the generator was trained on {self.kind} returns. "
+                f"Use history.to_kind({self.kind!r})."
+            )
+        return origin_after(self.whitening, torch.from_numpy(history.values.copy()), self.config.head.lookback)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the generator as a folder of safetensors and JSON, complete or not at all.
+
+        Raises
+        ------
+        StorageError
+            If the operating system refuses; an earlier folder of that name is then untouched.
+        """
+        from tsgen.generator.storage import save_generator  # noqa: PLC0415  (storage needs this class)
+
+        save_generator(self, folder)
+
+    def __repr__(self) -> str:
+        cutoff = self.record.training_cutoff
+        until = "" if cutoff is None else f", trained to {cutoff.date()}"
+        return (
+            f"AdaptedDiffusionGenerator({len(self.assets)} assets, {self.kind} returns, {self.record.frequency}, "
+            f"{self.whitening.kind} whitening, {describe_head(self.head)}{until})"
+        )
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self.record.comparisons)
+        return f"<p><b>{repr(self).replace('<', '&lt;')}</b></p>{table.to_html(index=False, float_format='{:.5f}'.format)}"
+
+
+def describe_head(head: ScoreHead) -> str:
+    """Anchor and network in words."""
+    anchor = "standard normal anchor" if head.anchor is None else f"mixture anchor ({head.shape.n_components})"
+    return f"{anchor} + network ({head.shape.context} context)" if head.shape.learned else anchor
+
+
+def origin_after(whitening: Whitening, returns: torch.Tensor, lookback: int) -> Origin:
+    """Origin of roll-outs after recorded returns of shape (time, asset), started without a past."""
+    whitened = whiten_paths(whitening, returns[None], whitening.start(1))
+    recent = whitened.innovations[:, -lookback:]
+    window = torch.zeros(1, lookback, whitening.n_assets, dtype=torch.float64)
+    known = torch.zeros(1, lookback, dtype=torch.float64)
+    window[:, lookback - recent.shape[1] :] = recent
+    known[:, lookback - recent.shape[1] :] = 1.0
+    return Origin(state=whitened.final_state, window=window, known=known)
+
+
+def origin_at_start(whitening: Whitening, lookback: int) -> Origin:
+    """Origin of paths without a past."""
+    return Origin(
+        state=whitening.start(1),
+        window=torch.zeros(1, lookback, whitening.n_assets, dtype=torch.float64),
+        known=torch.zeros(1, lookback, dtype=torch.float64),
+    )
+
+
+def _check_device(device: str) -> None:
+    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise ConfigError(
+            f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a torch "
+            "build for your GPU as the README describes."
+        )

@@ -1,0 +1,1 @@
+"""Sampling: period by period, block by block, with addressed noise."""
