@@ -95,7 +95,7 @@ def mean_variance(
     """
     moments = _as_moments(scenarios)
     gamma = _checked_risk_aversion(risk_aversion)
-    if costs is not None and not isinstance(costs, Cost):
+    if costs is not None and (isinstance(costs, type) or not isinstance(costs, Cost)):
         raise ConfigError(f"costs must be a cost object such as LinearCost(0.001), or None: got {costs!r}.")
     held = None if previous is None else asset_vector(previous, moments.assets, what="previous")
     model = DecisionModel(moments.assets, held)

@@ -100,3 +100,20 @@ def module_initialisation(seed: int, purpose: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(int(stream_key(seed, purpose)[0] >> np.uint64(1)))
         yield
+
+
+def dated_seed(seed: int, stamp: str) -> int:
+    """Seed of the forecasts made at one as-of date: independent noise for every date, the same on every run.
+
+    Parameters
+    ----------
+    seed : int
+    stamp : str
+        ISO date.
+
+    Examples
+    --------
+    >>> dated_seed(0, "2020-01-02") == dated_seed(0, "2020-01-02") != dated_seed(0, "2020-01-03")
+    True
+    """
+    return int(stream_key(seed, f"as of {stamp}")[0] >> np.uint64(1))

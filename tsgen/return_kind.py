@@ -14,13 +14,13 @@ RETURN_KINDS: tuple[ReturnKind, ...] = ("simple", "log")
 def check_kind(kind: str) -> ReturnKind:
     """Return ``kind`` if it is ``"simple"`` or ``"log"``; raise `ConfigError` otherwise."""
     if kind not in RETURN_KINDS:
-        raise ConfigError(f"kind must be 'simple' or 'log': got {kind!r}. Log returns add over time, simple over assets.")
+        raise ConfigError(
+            f"kind must be 'simple' or 'log': got {kind!r}. Log returns add over time, simple over assets."
+        )
     return kind
 
 
-def convert_returns(
-    returns: NDArray[np.float64], *, from_kind: ReturnKind, to_kind: ReturnKind
-) -> NDArray[np.float64]:
+def convert_returns(returns: NDArray[np.float64], *, from_kind: ReturnKind, to_kind: ReturnKind) -> NDArray[np.float64]:
     """Convert decimals per period between simple and log returns, element by element.
 
     Raises

@@ -158,13 +158,14 @@ def test_budget_and_bounds_hold_and_no_other_portfolio_is_better(seed, n, gamma)
     rng = np.random.default_rng(seed)
     m, cap = _moments(rng, n), max(0.4, 1.5 / n)
     a = mean_variance(m, risk_aversion=gamma, constraints=[Bounds(0, cap)])
-    w = a.weights.to_numpy()
+    w, best = a.weights.to_numpy(), a.objective
+    assert best is not None
     assert abs(w.sum() - 1) < 1e-7
     assert w.min() >= 0
     assert w.max() <= cap
     others = rng.dirichlet(np.ones(n), 50)
     others = others[others.max(1) <= cap]
-    assert all(_utility(other, m, gamma) <= a.objective + 1e-9 for other in others)
+    assert all(_utility(other, m, gamma) <= best + 1e-9 for other in others)
 
 
 @settings(max_examples=15, deadline=None)
@@ -296,6 +297,8 @@ def test_bad_scenarios_and_costs():
         mean_variance(np.zeros((3, 2)), risk_aversion=1.0)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match=r"costs must be a cost object such as LinearCost\(0.001\)"):
         mean_variance(_moments(np.random.default_rng(0), 2), risk_aversion=1.0, costs=0.001)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="costs must be a cost object"):
+        mean_variance(_moments(np.random.default_rng(0), 2), risk_aversion=1.0, costs=LinearCost)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

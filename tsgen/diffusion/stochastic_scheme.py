@@ -91,9 +91,7 @@ def stochastic_plan(angles: Angles, *, last_share: float = 1.0, evaluate_start: 
     noise[-1] = sine[-1] * np.sqrt(max(last_share, _SMALLEST_LAST_SHARE))
     if evaluate_start:
         return StochasticPlan(known, carry, newest, previous, noise, len(known), starts_at_noise=False)
-    return StochasticPlan(
-        levels, carry[1:], newest[1:], previous[1:], noise[1:], len(known), starts_at_noise=True
-    )
+    return StochasticPlan(levels, carry[1:], newest[1:], previous[1:], noise[1:], len(known), starts_at_noise=True)
 
 
 def stochastic_pass(velocity: Velocity, noises: Sequence[Tensor] | Tensor, plan: StochasticPlan) -> Tensor:

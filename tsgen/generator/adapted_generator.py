@@ -203,7 +203,9 @@ class AdaptedDiffusionGenerator:
 
     def _repr_html_(self) -> str:
         table = pd.DataFrame(self.record.comparisons)
-        return f"<p><b>{repr(self).replace('<', '&lt;')}</b></p>{table.to_html(index=False, float_format='{:.5f}'.format)}"
+        return (
+            f"<p><b>{repr(self).replace('<', '&lt;')}</b></p>{table.to_html(index=False, float_format='{:.5f}'.format)}"
+        )
 
 
 def describe_head(head: ScoreHead) -> str:

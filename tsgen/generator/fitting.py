@@ -26,6 +26,7 @@ from tsgen.random_streams import check_seed
 from tsgen.return_kind import ReturnKind
 from tsgen.sampling.adapted_sampler import ConditionalSampler
 from tsgen.scenario_set import ScenarioSet
+from tsgen.single_thread import single_thread
 from tsgen.training.head_selection import Comparison, Selection, build_head, refit_head, residual_share, select_head
 from tsgen.training.training_rows import TrainingRows, make_rows, split_rows
 from tsgen.whitening.identity import IdentityWhitening
@@ -132,9 +133,17 @@ def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: 
 
     first = training_part.shape[1] + config.training.purge
     verdict = rolls_out_as_well(
-        sampler(selection.head), sampler(anchor), data.paths[0], first, config.head.lookback, seed=seed, progress=progress
+        sampler(selection.head),
+        sampler(anchor),
+        data.paths[0],
+        first,
+        config.head.lookback,
+        seed=seed,
+        progress=progress,
     )
-    check = Comparison("network in roll-outs", verdict.loss, verdict.difference, verdict.standard_error, verdict.holds, 0)
+    check = Comparison(
+        "network in roll-outs", verdict.loss, verdict.difference, verdict.standard_error, verdict.holds, 0
+    )
     comparisons = [*selection.comparisons, check]
     if verdict.holds:
         return selection._replace(comparisons=comparisons)
@@ -203,7 +212,13 @@ def fit_generator(
     >>> generator.sample(3, 4, seed=1)
     ScenarioSet(3 scenarios x 4 periods x 1 assets, log returns)
     """
-    config = GeneratorConfig() if config is None else config
+    with single_thread():
+        return _fit(data, GeneratorConfig() if config is None else config, seed, device, progress)
+
+
+def _fit(
+    data: ReturnPanel | ScenarioSet, config: GeneratorConfig, seed: int, device: str, progress: Progress | None
+) -> AdaptedDiffusionGenerator:
     listener = silent if progress is None else progress
     check_seed(seed)
     _check_device(device)
@@ -224,7 +239,9 @@ def fit_generator(
     share = residual_share(head, rows, everything, tau=float(np.arctan(STOCHASTIC_SMALLEST_TANGENT)), seed=seed)
     lookback = config.head.lookback
     origin = (
-        origin_after(whitening, training.paths[0], lookback) if training.is_panel else origin_at_start(whitening, lookback)
+        origin_after(whitening, training.paths[0], lookback)
+        if training.is_panel
+        else origin_at_start(whitening, lookback)
     )
     record = FitRecord(
         assets=training.assets,
@@ -242,5 +259,9 @@ def fit_generator(
     )
     listener(ProgressEvent("whitening", 2, 2, "refit"))
     return AdaptedDiffusionGenerator(
-        config=replace(config), record=record, whitening=whitening, head=head.cpu().requires_grad_(False).eval(), origin=origin
+        config=replace(config),
+        record=record,
+        whitening=whitening,
+        head=head.cpu().requires_grad_(False).eval(),
+        origin=origin,
     )

@@ -16,8 +16,8 @@ from torch import Tensor
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import stream_key
 from tsgen.sampling.adapted_sampler import ConditionalSampler, Origin, sample_block
-from tsgen.sampling.block_fan_out import single_thread
 from tsgen.sampling.sampler_config import SamplerConfig
+from tsgen.single_thread import single_thread
 from tsgen.whitening.whitening_protocol import whiten
 
 HORIZON = 20
@@ -60,7 +60,13 @@ def _volatility(returns: np.ndarray) -> np.ndarray:
 
 
 def path_volatility_ranks(
-    sampler: ConditionalSampler, returns: Tensor, starts: list[int], lookback: int, *, seed: int, progress: Progress = silent
+    sampler: ConditionalSampler,
+    returns: Tensor,
+    starts: list[int],
+    lookback: int,
+    *,
+    seed: int,
+    progress: Progress = silent,
 ) -> np.ndarray:
     """Rank in [0, 1] of the realised path volatility among generated ones, shape (start, asset)."""
     small = ConditionalSampler(

@@ -112,7 +112,9 @@ def _read_tensors(folder: Path, description: dict[str, Any]) -> dict[str, Tensor
         raise CheckpointError(f"{path}: tensor {name!r} is declared or stored, but not both. Fit again.")
     for name, t in tensors.items():
         if list(t.shape) != declared[name]["shape"] or str(t.dtype) != declared[name]["dtype"]:
-            raise CheckpointError(f"{path}: tensor {name!r} has shape {list(t.shape)}, {declared[name]} is declared. Fit again.")
+            raise CheckpointError(
+                f"{path}: tensor {name!r} has shape {list(t.shape)}, {declared[name]} is declared. Fit again."
+            )
         if t.is_floating_point() and not bool(torch.isfinite(t).all()):
             raise CheckpointError(f"{path}: tensor {name!r} has values that are not finite. Fit again.")
     return tensors

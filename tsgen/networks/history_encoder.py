@@ -54,7 +54,9 @@ class HistoryEncoder(nn.Module):
         inputs = {"none": 0, "features": n_features, "window": n_features + self.lookback * (n_assets + 1)}[kind]
         self.context_size = width if inputs else 0
         self.layers = (
-            nn.Sequential(nn.Linear(inputs, width), activation_of(activation), nn.Linear(width, width)) if inputs else None
+            nn.Sequential(nn.Linear(inputs, width), activation_of(activation), nn.Linear(width, width))
+            if inputs
+            else None
         )
         self.register_buffer("feature_mean", torch.zeros(n_features))
         self.register_buffer("feature_deviation", torch.ones(n_features))

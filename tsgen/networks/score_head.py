@@ -71,7 +71,9 @@ class ScoreHead(nn.Module):
         n, j = shape.n_assets, shape.n_components
         self.register_buffer("anchor_log_weights", torch.zeros(j) if anchor is None else anchor.log_weights.float())
         self.register_buffer("anchor_means", torch.zeros(j, n) if anchor is None else anchor.means.float())
-        self.register_buffer("anchor_covariances", torch.zeros(j, n, n) if anchor is None else anchor.covariances.float())
+        self.register_buffer(
+            "anchor_covariances", torch.zeros(j, n, n) if anchor is None else anchor.covariances.float()
+        )
         self.encoder = HistoryEncoder(
             kind=shape.context if shape.learned else "none",
             n_assets=n,

@@ -4,9 +4,6 @@ Every block is computed in full and with one thread, whatever was asked for: bat
 change the rounding of matrix products, so they must not depend on the number of scenarios or workers.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import joblib
 import torch
 from torch import Tensor
@@ -14,17 +11,7 @@ from torch import Tensor
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import stream_key
 from tsgen.sampling.adapted_sampler import ConditionalSampler, Origin, sample_block
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """One torch thread inside, the previous number afterwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+from tsgen.single_thread import single_thread
 
 
 def _one_block(sampler: ConditionalSampler, origin: Origin, horizon: int, seed: int, block: int, device: str) -> Tensor:

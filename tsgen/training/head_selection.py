@@ -101,7 +101,14 @@ class _Contest:
     """Runs candidates against the incumbent on the same held-out noise."""
 
     def __init__(
-        self, data: TrainingRows, split: RowSplit, head: HeadConfig, training: TrainingConfig, *, seed: int, progress: Progress
+        self,
+        data: TrainingRows,
+        split: RowSplit,
+        head: HeadConfig,
+        training: TrainingConfig,
+        *,
+        seed: int,
+        progress: Progress,
     ) -> None:
         self.data, self.rows, self.head, self.training = data, split.train, head, training
         self.seed, self.progress = seed, progress
@@ -215,8 +222,6 @@ def refit_head(
 @torch.no_grad()
 def residual_share(head: ScoreHead, data: TrainingRows, rows: Tensor, *, tau: float, seed: int) -> float:
     """``E|v - F|^2`` per coordinate at one angle: the noise share of the last stochastic step."""
-
-
 
     generator = torch_stream(seed, "residual share")
     chosen = rows[torch.randperm(len(rows), generator=generator)[:20_000]]

@@ -77,7 +77,9 @@ def _average(averaged: ScoreHead, head: ScoreHead, step: int, decay: float) -> N
         mean.lerp_(value, 1.0 - kept)
 
 
-def _step(head: ScoreHead, data: TrainingRows, rows: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
+def _step(
+    head: ScoreHead, data: TrainingRows, rows: Tensor, config: TrainingConfig, generator: torch.Generator
+) -> Tensor:
     chosen = rows[torch.randint(len(rows), (config.batch_rows,), generator=generator)]
     batch = noised_batch(data.clean(chosen), generator=generator)
     return row_losses(head(batch.noisy, batch.tau, data.past(chosen)), batch.target).mean()

@@ -34,9 +34,7 @@ class LinearPredictionWhitening:
     kind = "linear_prediction"
     n_features = 0
 
-    def __init__(
-        self, *, mean: Tensor, coefficients: Tensor, roots: Tensor, homogeneous: bool, model: str
-    ) -> None:
+    def __init__(self, *, mean: Tensor, coefficients: Tensor, roots: Tensor, homogeneous: bool, model: str) -> None:
         self.mean, self.coefficients, self.roots = mean, coefficients, roots
         self.homogeneous, self.model = homogeneous, model
         self.n_assets = mean.shape[1]

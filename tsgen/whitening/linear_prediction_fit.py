@@ -249,7 +249,9 @@ def fit_linear_prediction(paths: Array) -> LinearPredictionWhitening:
     mean = _means(paths)[mean_model]
     law = _law(structure, order, paths - mean)
     if law is None or not np.isfinite(negative_log_likelihood(law, paths - mean)):
-        raise DataError("the chosen linear structure is singular on the full sample: remove constant or repeated assets.")
+        raise DataError(
+            "the chosen linear structure is singular on the full sample: remove constant or repeated assets."
+        )
     return LinearPredictionWhitening(
         mean=torch.from_numpy(mean),
         coefficients=torch.from_numpy(law.coefficients),

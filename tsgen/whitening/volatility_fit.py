@@ -164,4 +164,6 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
         "kappa": kappa,
         "correlation": correlation,
     }
-    return VolatilityWhitening(VolatilityNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()}))
+    return VolatilityWhitening(
+        VolatilityNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()})
+    )
