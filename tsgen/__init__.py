@@ -30,7 +30,7 @@ _HOME = {
     "load_returns": "tsgen.marketdata",
 }
 
-__all__ = [  # noqa: RUF022, F822  (lazy names; one per line below)
+__all__ = [
     "AdaptedDiffusionGenerator",
     "GeneratorConfig",
     "ReturnPanel",

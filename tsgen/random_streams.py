@@ -36,7 +36,7 @@ def check_seed(seed: int) -> int:
 def stream_key(seed: int, purpose: str) -> NDArray[np.uint64]:
     """Key of the stream ``purpose`` under ``seed``: two words of 64 bits, well mixed."""
     sequence = np.random.SeedSequence(check_seed(seed), spawn_key=(zlib.crc32(purpose.encode()),))
-    return sequence.generate_state(2, np.uint64)
+    return sequence.generate_state(2, np.uint64).astype(np.uint64)
 
 
 def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
@@ -80,7 +80,7 @@ def addressed_normals(
 
 def torch_stream(seed: int, purpose: str) -> "torch.Generator":
     """Independent torch CPU generator for one purpose."""
-    import torch  # noqa: PLC0415  (keeps this module usable without torch)
+    import torch  # here, so that this module is usable without torch
 
     generator = torch.Generator(device="cpu")
     # torch takes a signed 64-bit seed
@@ -95,10 +95,10 @@ def module_initialisation(seed: int, purpose: str) -> Iterator[None]:
     ``torch.nn`` initialisers accept no generator everywhere; this is the only place where the
     global stream is used, and it leaves no trace.
     """
-    import torch  # noqa: PLC0415
+    import torch  # as above
 
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(int(stream_key(seed, purpose)[0] >> np.uint64(1)))
+        torch.default_generator.manual_seed(int(stream_key(seed, purpose)[0] >> np.uint64(1)))
         yield
 
 

@@ -154,7 +154,7 @@ class ScenarioSet:
     def weights(self) -> NDArray[np.float64]:
         """Probabilities of shape (scenario,), equal ones where none were given."""
         if self.probabilities is None:
-            return np.full(self.n_scenarios, 1.0 / self.n_scenarios)
+            return np.full(self.n_scenarios, 1.0 / self.n_scenarios, dtype=np.float64)
         return self.probabilities
 
     @property
@@ -170,7 +170,7 @@ class ScenarioSet:
 
     def with_probabilities(self, probabilities: ArrayLike | None) -> Self:
         """Same scenarios, other probabilities."""
-        return replace(self, probabilities=probabilities)  # pyright: ignore[reportArgumentType]
+        return replace(self, probabilities=probabilities)
 
     def to_kind(self, kind: ReturnKind) -> Self:
         """Same scenarios in the other return convention (exact)."""
@@ -186,7 +186,7 @@ class ScenarioSet:
         """
         if self.kind == "log":
             return np.exp(np.cumsum(self.returns, axis=1))
-        return np.cumprod(1.0 + self.returns, axis=1)
+        return np.cumprod(1.0 + self.returns, axis=1, dtype=np.float64)
 
     def horizon_returns(self) -> NDArray[np.float64]:
         """Simple buy-and-hold return over the whole horizon, shape (scenario, asset)."""
@@ -257,7 +257,7 @@ class ScenarioSet:
                 table,
                 temporary,
                 compression="zstd",
-                use_dictionary=["scenario", "period", "probability"],
+                use_dictionary=["scenario", "period", "probability"],  # pyright: ignore[reportArgumentType]  (stub)
                 column_encoding=dict.fromkeys(names, "BYTE_STREAM_SPLIT"),
                 write_page_checksum=True,
             )
@@ -266,7 +266,7 @@ class ScenarioSet:
     def load(cls, path: str | Path) -> Self:
         """Read a file written by `save`; a damaged or foreign file raises `StorageError`."""
         try:
-            table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+            table = pq.read_table(path, page_checksum_verification=True)
             facts = json.loads((table.schema.metadata or {})[_METADATA_KEY])
             shape = (facts["n_scenarios"], facts["horizon"])
             returns = np.stack([table[f"return.{a}"].to_numpy() for a in facts["assets"]], axis=-1)

@@ -25,6 +25,15 @@ def check_steps(n_steps: int) -> int:
     return int(n_steps)
 
 
+def check_angles(angles: Angles) -> Angles:
+    """Return ``angles`` as float64 if they decrease strictly inside (0, pi/2); raise `ConfigError` otherwise."""
+    levels = np.asarray(angles, dtype=np.float64)
+    inside = levels.ndim == 1 and len(levels) > 0 and bool(levels[-1] > 0.0) and bool(levels[0] < np.pi / 2)
+    if not inside or bool((np.diff(levels) >= 0.0).any()):
+        raise ConfigError("angles must decrease strictly inside (0, pi/2): use tsgen.diffusion.angle_grid.")
+    return levels
+
+
 def deterministic_angles(n_steps: int) -> Angles:
     """Levels for the probability-flow scheme: log-uniform in tan from ``1.7 K`` to ``0.25 + 1.5 / K``.
 
@@ -36,7 +45,7 @@ def deterministic_angles(n_steps: int) -> Angles:
     Examples
     --------
     >>> deterministic_angles(4).round(3).tolist()
-    [1.425, 1.318, 1.072, 0.559]
+    [1.425, 1.256, 0.945, 0.559]
     """
     k = check_steps(n_steps)
     return np.arctan(np.geomspace(1.7 * k, 0.25 + 1.5 / k, k))

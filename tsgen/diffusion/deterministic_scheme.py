@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsgen.diffusion.angle_grid import Angles
+from tsgen.diffusion.angle_grid import Angles, check_angles
 from tsgen.errors import ConfigError
 
 Velocity = Callable[[Tensor, int], Tensor]
@@ -60,9 +60,7 @@ def deterministic_plan(angles: Angles, *, order: int = 3, evaluate_start: bool =
     ConfigError
         If the levels are not strictly decreasing inside (0, pi/2) or the order is unknown.
     """
-    levels = np.asarray(angles, dtype=np.float64)
-    if levels.ndim != 1 or not ((np.diff(levels) < 0).all() and 0 < levels[-1] and levels[0] < np.pi / 2):
-        raise ConfigError("angles must decrease strictly inside (0, pi/2): use tsgen.diffusion.angle_grid.")
+    levels = check_angles(angles)
     if order not in (1, 2, 3):
         raise ConfigError(f"order must be 1, 2 or 3: got {order!r}.")
     evaluated = np.concatenate([[np.pi / 2], levels]) if evaluate_start else levels

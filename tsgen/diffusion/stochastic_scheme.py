@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tsgen.diffusion.angle_grid import Angles
+from tsgen.diffusion.angle_grid import Angles, check_angles
 from tsgen.diffusion.deterministic_scheme import Velocity
 from tsgen.errors import ConfigError
 
@@ -69,9 +69,7 @@ def stochastic_plan(angles: Angles, *, last_share: float = 1.0, evaluate_start: 
     ConfigError
         If levels or ``last_share`` are outside their range.
     """
-    levels = np.asarray(angles, dtype=np.float64)
-    if levels.ndim != 1 or not ((np.diff(levels) < 0).all() and 0 < levels[-1] and levels[0] < np.pi / 2):
-        raise ConfigError("angles must decrease strictly inside (0, pi/2): use tsgen.diffusion.angle_grid.")
+    levels = check_angles(angles)
     if not 0.0 < last_share <= 1.5:
         raise ConfigError(f"last_share must be in (0, 1.5]: got {last_share!r}. It is 1 for a whitened Gaussian law.")
     known = np.concatenate([[np.pi / 2], levels])

@@ -1,25 +1,30 @@
 """`AdaptedDiffusionGenerator`: a fitted generator of return scenarios."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError, DataError
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.marketdata import ReturnPanel
 from tsgen.networks.score_head import ScoreHead
 from tsgen.progress import Progress, silent
-from tsgen.random_streams import check_seed
+from tsgen.random_streams import check_seed, dated_seed
 from tsgen.return_kind import ReturnKind
-from tsgen.sampling.adapted_sampler import ConditionalSampler, Origin
+from tsgen.sampling.adapted_sampler import ConditionalSampler
 from tsgen.sampling.block_fan_out import sample_paths
+from tsgen.sampling.origin import Origin, origins_at
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.scenario_set import ScenarioSet
+from tsgen.single_thread import single_thread
 from tsgen.training.training_config import is_count, require
-from tsgen.whitening.whitening_protocol import Whitening, whiten_paths
+from tsgen.whitening.whitening_protocol import Whitening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,18 +130,12 @@ class AdaptedDiffusionGenerator:
         require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
         require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
         check_seed(seed)
-        _check_device(device)
-        origin = self.origin if history is None else self._origin_after(history)
+        check_device(device)
+        origin = self.origin if history is None else self._origins(history, [history.n_dates])[0]
         self._check_horizon(horizon, 0 if history is None else history.n_dates)
         used = sampler or self.config.sampler
         paths = sample_paths(
-            ConditionalSampler(
-                head=self.head,
-                whitening=self.whitening,
-                config=used,
-                last_share=self.record.last_share,
-                evaluate_start=self.config.whitening == "identity",
-            ),
+            self._sampler(used),
             origin,
             n_scenarios,
             horizon,
@@ -162,24 +161,72 @@ class AdaptedDiffusionGenerator:
         limit = self.whitening.max_periods
         if limit is not None and elapsed + horizon > limit:
             raise ConfigError(
-                f"this generator was trained on paths of {limit} periods whose law it knows only up to there: asked for "
+                f"this generator was trained on paths of {limit} periods whose law it knows only up to there: asked "
+                "for "
                 f"{elapsed} + {horizon}. Ask for at most {limit - elapsed}, or train on longer paths."
             )
 
-    def _origin_after(self, history: ReturnPanel) -> Origin:
-        """State after a recorded history, from its first date on."""
+    def sample_at(
+        self, panel: ReturnPanel, dates: Sequence[pd.Timestamp], n_scenarios: int, horizon: int, *, seed: int
+    ) -> Iterator[NDArray[np.float64]]:
+        """Scenarios as of many dates of one panel, in a single pass over it (re-conditioning without re-training).
+
+        Parameters
+        ----------
+        panel : ReturnPanel
+            Recorded returns; only those up to each date are used for it.
+        dates : sequence of Timestamp
+            Increasing as-of dates, all in the panel.
+        n_scenarios, horizon : int
+        seed : int
+            Each date has its own noise, from `tsgen.random_streams.dated_seed`.
+
+        Yields
+        ------
+        ndarray of shape (n_scenarios, horizon, asset), float64
+            Equal to ``sample(..., history=panel.until(date), seed=dated_seed(seed, date.isoformat())).returns``.
+
+        Raises
+        ------
+        DataError
+            If a date is not in the panel, or the dates do not increase.
+        """
+        stamps = pd.DatetimeIndex(list(dates))
+        observed = panel.dates.get_indexer(stamps) + 1
+        if (observed == 0).any() or not stamps.is_monotonic_increasing:
+            raise DataError("as-of dates must increase and be dates of the panel: use a subset of panel.dates.")
+        self._check_horizon(horizon, int(observed.max(initial=0)))
+        sampler = self._sampler(self.config.sampler)
+        for stamp, origin in zip(stamps, self._origins(panel, observed.tolist()), strict=True):
+            own = dated_seed(seed, stamp.isoformat())
+            yield sample_paths(sampler, origin, n_scenarios, horizon, seed=own).numpy().astype(np.float64)
+
+    def _sampler(self, config: SamplerConfig) -> ConditionalSampler:
+        return ConditionalSampler(
+            head=self.head,
+            whitening=self.whitening,
+            config=config,
+            last_share=self.record.last_share,
+            evaluate_start=self.config.whitening == "identity",
+        )
+
+    def _origins(self, history: ReturnPanel, observed: list[int]) -> list[Origin]:
+        """States after parts of a recorded history, from its first date on."""
         if history.assets != self.assets:
             missing = [a for a in self.assets if a not in history.assets]
             raise DataError(
                 f"history must have the assets of the training data in their order: expected {list(self.assets)}, got "
-                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. Use history.select(generator.assets)."
+                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. "
+                "Use history.select(generator.assets)."
             )
         if history.kind != self.kind:
             raise DataError(
                 f"history has {history.kind} returns, the generator was trained on {self.kind} returns. "
                 f"Use history.to_kind({self.kind!r})."
             )
-        return origin_after(self.whitening, torch.from_numpy(history.values.copy()), self.config.head.lookback)
+        returns = torch.from_numpy(history.values.copy())
+        with single_thread():
+            return origins_at(self.whitening, returns, observed, self.config.head.lookback)
 
     def save(self, folder: str | Path) -> None:
         """Write the generator as a folder of safetensors and JSON, complete or not at all.
@@ -189,7 +236,7 @@ class AdaptedDiffusionGenerator:
         StorageError
             If the operating system refuses; an earlier folder of that name is then untouched.
         """
-        from tsgen.generator.storage import save_generator  # noqa: PLC0415  (storage needs this class)
+        from tsgen.generator.storage import save_generator
 
         save_generator(self, folder)
 
@@ -214,29 +261,11 @@ def describe_head(head: ScoreHead) -> str:
     return f"{anchor} + network ({head.shape.context} context)" if head.shape.learned else anchor
 
 
-def origin_after(whitening: Whitening, returns: torch.Tensor, lookback: int) -> Origin:
-    """Origin of roll-outs after recorded returns of shape (time, asset), started without a past."""
-    whitened = whiten_paths(whitening, returns[None], whitening.start(1))
-    recent = whitened.innovations[:, -lookback:]
-    window = torch.zeros(1, lookback, whitening.n_assets, dtype=torch.float64)
-    known = torch.zeros(1, lookback, dtype=torch.float64)
-    window[:, lookback - recent.shape[1] :] = recent
-    known[:, lookback - recent.shape[1] :] = 1.0
-    return Origin(state=whitened.final_state, window=window, known=known)
-
-
-def origin_at_start(whitening: Whitening, lookback: int) -> Origin:
-    """Origin of paths without a past."""
-    return Origin(
-        state=whitening.start(1),
-        window=torch.zeros(1, lookback, whitening.n_assets, dtype=torch.float64),
-        known=torch.zeros(1, lookback, dtype=torch.float64),
-    )
-
-
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise `ConfigError` unless ``device`` is the CPU or an available CUDA device."""
     if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
         raise ConfigError(
-            f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a torch "
+            f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a "
+            "torch "
             "build for your GPU as the README describes."
         )

@@ -14,17 +14,17 @@ from tsgen.errors import ConfigError, DataError
 from tsgen.generator.adapted_generator import (
     AdaptedDiffusionGenerator,
     FitRecord,
-    _check_device,
-    origin_after,
-    origin_at_start,
+    check_device,
 )
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.roll_out_check import rolls_out_as_well
 from tsgen.marketdata import ReturnPanel
+from tsgen.networks.score_head import ScoreHead
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
 from tsgen.return_kind import ReturnKind
 from tsgen.sampling.adapted_sampler import ConditionalSampler
+from tsgen.sampling.origin import origin_at_start, origins_at
 from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.head_selection import Comparison, Selection, build_head, refit_head, residual_share, select_head
@@ -61,19 +61,21 @@ def _from_panel(panel: ReturnPanel) -> _TrainingData:
 def _from_scenarios(scenarios: ScenarioSet) -> _TrainingData:
     if scenarios.probabilities is not None:
         raise DataError(
-            "training paths must be equally likely: this ScenarioSet carries probabilities. Resample the paths by their "
+            "training paths must be equally likely: this ScenarioSet carries probabilities. Resample the paths "
+            "by their "
             "probabilities first, then pass with_probabilities(None)."
         )
     if scenarios.n_scenarios < FEWEST_TRAINING_PATHS:
         raise DataError(
-            f"training on paths needs at least {FEWEST_TRAINING_PATHS} of them: got {scenarios.n_scenarios}. Pass one long "
+            f"training on paths needs at least {FEWEST_TRAINING_PATHS} of them: got {scenarios.n_scenarios}. Pass "
+            "one long "
             "history as a ReturnPanel instead."
         )
     spread = scenarios.returns.reshape(-1, scenarios.n_assets).std(axis=0)
     if (spread == 0).any():
         constant = [a for a, s in zip(scenarios.assets, spread, strict=True) if s == 0]
         raise DataError(f"assets {constant} never move in the training paths. Remove them.")
-    import hashlib  # noqa: PLC0415
+    import hashlib
 
     digest = hashlib.sha256(np.ascontiguousarray(scenarios.returns).tobytes())
     digest.update(repr((scenarios.assets, scenarios.kind)).encode())
@@ -128,8 +130,8 @@ def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: 
     # the network won one step ahead; it must also hold in roll-outs from the validation part
     anchor = build_head(selection.shape._replace(learned=False, context="none"), rows, split.train, seed=seed)
 
-    def sampler(head: torch.nn.Module) -> ConditionalSampler:
-        return ConditionalSampler(head=head.cpu(), whitening=whitening, config=config.sampler)  # pyright: ignore[reportArgumentType]
+    def sampler(head: ScoreHead) -> ConditionalSampler:
+        return ConditionalSampler(head=head.cpu(), whitening=whitening, config=config.sampler)
 
     first = training_part.shape[1] + config.training.purge
     verdict = rolls_out_as_well(
@@ -221,14 +223,15 @@ def _fit(
 ) -> AdaptedDiffusionGenerator:
     listener = silent if progress is None else progress
     check_seed(seed)
-    _check_device(device)
+    check_device(device)
     if isinstance(data, ReturnPanel):
         training = _from_panel(data)
     elif isinstance(data, ScenarioSet):
         training = _from_scenarios(data)
     else:
         raise ConfigError(
-            f"data must be a ReturnPanel (one long history) or a ScenarioSet (independent paths): got {type(data).__name__}. "
+            f"data must be a ReturnPanel (one long history) or a ScenarioSet (independent paths): got "
+            f"{type(data).__name__}. "
             "Use tsgen.load_returns for prices."
         )
     selection = _select(training, config, seed=seed, device=device, progress=listener)
@@ -239,7 +242,7 @@ def _fit(
     share = residual_share(head, rows, everything, tau=float(np.arctan(STOCHASTIC_SMALLEST_TANGENT)), seed=seed)
     lookback = config.head.lookback
     origin = (
-        origin_after(whitening, training.paths[0], lookback)
+        origins_at(whitening, training.paths[0], [training.paths.shape[1]], lookback)[0]
         if training.is_panel
         else origin_at_start(whitening, lookback)
     )

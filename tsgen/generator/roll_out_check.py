@@ -1,4 +1,4 @@
-"""Does a network that wins one step ahead also hold in roll-outs?
+"""Whether a network that wins one step ahead also holds in roll-outs.
 
 From many dates of the validation part, paths are rolled out with the network and with the anchor alone, on the
 same noise. The realised path volatility is ranked among the generated ones; its rank must be uniform, so the
@@ -10,15 +10,14 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import stream_key
-from tsgen.sampling.adapted_sampler import ConditionalSampler, Origin, sample_block
+from tsgen.sampling.adapted_sampler import ConditionalSampler, sample_block
+from tsgen.sampling.origin import origins_at
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.single_thread import single_thread
-from tsgen.whitening.whitening_protocol import whiten
 
 HORIZON = 20
 _PATHS = 64
@@ -34,24 +33,6 @@ class RollOutVerdict(NamedTuple):
     """The same minus the anchor's."""
     standard_error: float
     holds: bool
-
-
-def _origins(sampler: ConditionalSampler, returns: Tensor, starts: list[int], lookback: int) -> list[Origin]:
-    """State of the filters at each start date, in one pass over the panel."""
-    whitening = sampler.whitening
-    state, wanted, found = whitening.start(1), set(starts), []
-    window = torch.zeros(1, lookback, whitening.n_assets, dtype=torch.float64)
-    known = torch.zeros(1, lookback, dtype=torch.float64)
-    for t in range(max(starts) + 1):
-        if t in wanted:
-            found.append(Origin(state=state, window=window, known=known))
-        row = returns[t][None]
-        if t >= min(starts) - lookback:
-            z = whiten(whitening.predict(state), row)
-            window = torch.cat([window[:, 1:], z[:, None]], dim=1)
-            known = torch.cat([known[:, 1:], torch.ones(1, 1, dtype=torch.float64)], dim=1)
-        state = whitening.observe(state, row)
-    return found
 
 
 def _volatility(returns: np.ndarray) -> np.ndarray:
@@ -79,7 +60,9 @@ def path_volatility_ranks(
     key = stream_key(seed, "roll-out check")
     ranks = []
     with single_thread():
-        for i, (start, origin) in enumerate(zip(starts, _origins(sampler, returns, starts, lookback), strict=True)):
+        for i, (start, origin) in enumerate(
+            zip(starts, origins_at(sampler.whitening, returns, starts, lookback), strict=True)
+        ):
             generated = _volatility(sample_block(small, origin, HORIZON, key=key, block=i).double().numpy())
             realised = _volatility(returns[start : start + HORIZON].numpy())
             ranks.append((generated < realised).mean(axis=0))

@@ -19,7 +19,8 @@ from tsgen.complete_files import complete_folder, sha256_of
 from tsgen.errors import CheckpointError, TsgenError
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.networks.score_head import HeadShape, ScoreHead
-from tsgen.sampling.adapted_sampler import Origin
+from tsgen.random_streams import module_initialisation
+from tsgen.sampling.origin import Origin
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
@@ -88,7 +89,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
     found = description.get("schema_version") if isinstance(description, dict) else None
     if found != SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. Load it with the toolkit version "
+            f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. Load it with the toolkit "
+            "version "
             "that wrote it, or fit again."
         )
     return description
@@ -100,7 +102,8 @@ def _read_tensors(folder: Path, description: dict[str, Any]) -> dict[str, Tensor
         raise CheckpointError(f"{folder} is incomplete: {WEIGHTS} is missing. Restore it from a copy or fit again.")
     if sha256_of(path) != description["weights_sha256"]:
         raise CheckpointError(
-            f"{path} does not match the digest in {DESCRIPTION}: it was truncated or changed. Restore it from a copy or "
+            f"{path} does not match the digest in {DESCRIPTION}: it was truncated or changed. Restore it from a "
+            "copy or "
             "fit again."
         )
     try:
@@ -131,9 +134,10 @@ def _config(stored: dict[str, Any]) -> GeneratorConfig:
 
 
 def _rebuild(description: dict[str, Any], tensors: dict[str, Tensor]) -> "AdaptedDiffusionGenerator":
-    from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator, FitRecord  # noqa: PLC0415
+    from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator, FitRecord
 
-    head = ScoreHead(HeadShape(**description["head_shape"]))
+    with module_initialisation(0, "placeholder"):  # overwritten by the stored weights
+        head = ScoreHead(HeadShape(**description["head_shape"]))
     head.load_state_dict(_without("head", tensors), strict=True)
     whitening_facts = description["whitening"]
     restored: Whitening = _WHITENINGS[whitening_facts["kind"]].restore(
@@ -183,7 +187,7 @@ def load_generator(folder: str | Path) -> "AdaptedDiffusionGenerator":
     >>> load_generator("no such folder")
     Traceback (most recent call last):
     ...
-    tsgen.errors.CheckpointError: no such folder is not a generator folder: generator.json is missing. Pass the folder ...
+    tsgen.errors.CheckpointError: no such folder is not a generator folder: generator.json is missing. Pass ...
     """
     description = _read_description(Path(folder))
     tensors = _read_tensors(Path(folder), description)
@@ -193,6 +197,7 @@ def load_generator(folder: str | Path) -> "AdaptedDiffusionGenerator":
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise CheckpointError(
-            f"{Path(folder) / DESCRIPTION} does not describe a generator of this version ({type(error).__name__}: {error}). "
+            f"{Path(folder) / DESCRIPTION} does not describe a generator of this version ({type(error).__name__}: "
+            f"{error}). "
             "Restore it from a copy or fit again."
         ) from error

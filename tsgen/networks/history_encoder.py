@@ -45,6 +45,9 @@ class HistoryEncoder(nn.Module):
     activation : {"silu", "relu"}
     """
 
+    feature_mean: Tensor
+    feature_deviation: Tensor
+
     def __init__(
         self, *, kind: ContextKind, n_assets: int, n_features: int, lookback: int, width: int, activation: Activation
     ) -> None:

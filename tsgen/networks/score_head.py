@@ -65,6 +65,10 @@ class ScoreHead(nn.Module):
         Required if ``shape.n_components`` is positive.
     """
 
+    anchor_log_weights: Tensor
+    anchor_means: Tensor
+    anchor_covariances: Tensor
+
     def __init__(self, shape: HeadShape, anchor: GaussianMixture | None = None) -> None:
         super().__init__()
         self.shape = shape

@@ -5,7 +5,7 @@ belongs to a later period is ever read, so the first periods of a longer horizon
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,21 +16,11 @@ from tsgen.diffusion.angle_grid import deterministic_angles, stochastic_angles
 from tsgen.diffusion.deterministic_scheme import DeterministicPlan, deterministic_pass, deterministic_plan
 from tsgen.diffusion.stochastic_scheme import StochasticPlan, stochastic_pass, stochastic_plan
 from tsgen.networks.history_encoder import Past
-from tsgen.networks.score_head import PreparedLevel, ScoreHead
+from tsgen.networks.velocity_head import VelocityHead
 from tsgen.random_streams import addressed_normals
+from tsgen.sampling.origin import Origin
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.whitening.whitening_protocol import State, Whitening, as_dtype, colour
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where roll-outs start: one path's state, leading axis 1, float64."""
-
-    state: State
-    window: Tensor
-    """(1, lookback, asset): last innovations, nearest last."""
-    known: Tensor
-    """(1, lookback): 1 where the innovation exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +29,8 @@ class ConditionalSampler:
 
     Parameters
     ----------
-    head : ScoreHead
+    head : VelocityHead
+        A trained `ScoreHead`, or an exact law.
     whitening : Whitening
     config : SamplerConfig
     last_share : float
@@ -48,7 +39,7 @@ class ConditionalSampler:
         Whether the velocity at pi/2 matters (identity whitening: the conditional mean is not removed).
     """
 
-    head: ScoreHead
+    head: VelocityHead
     whitening: Whitening
     config: SamplerConfig
     last_share: float = 1.0
@@ -77,9 +68,9 @@ def _start(sampler: ConditionalSampler, origin: Origin, device: str | torch.devi
 
 
 def _innovations(
-    head: ScoreHead,
+    head: VelocityHead,
     plan: DeterministicPlan | StochasticPlan,
-    levels: list[PreparedLevel],
+    levels: list[Any],
     context: Tensor | None,
     noise: Tensor,
 ) -> Tensor:

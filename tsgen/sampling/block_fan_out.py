@@ -4,13 +4,17 @@ Every block is computed in full and with one thread, whatever was asked for: bat
 change the rounding of matrix products, so they must not depend on the number of scenarios or workers.
 """
 
+import copy
+from dataclasses import replace
+
 import joblib
 import torch
 from torch import Tensor
 
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import stream_key
-from tsgen.sampling.adapted_sampler import ConditionalSampler, Origin, sample_block
+from tsgen.sampling.adapted_sampler import ConditionalSampler, sample_block
+from tsgen.sampling.origin import Origin
 from tsgen.single_thread import single_thread
 
 
@@ -53,7 +57,8 @@ def sample_paths(
     """
     n_blocks = -(-n_scenarios // sampler.config.block_size)
     blocks = range(first_block, first_block + n_blocks)
-    sampler.head.to(device)
+    if device != "cpu":
+        sampler = replace(sampler, head=copy.deepcopy(sampler.head).to(device))
     if n_workers == 1:
         results = (_one_block(sampler, origin, horizon, seed, block, device) for block in blocks)
     else:

@@ -87,8 +87,8 @@ def build_head(shape: HeadShape, data: TrainingRows, rows: Tensor, *, seed: int)
         head = ScoreHead(shape, anchor).to(data.innovations.device)
     features = data.features.flatten(0, 1)[rows]
     if features.shape[1]:
-        head.encoder.feature_mean.copy_(features.mean(dim=0))  # pyright: ignore[reportCallIssue]
-        head.encoder.feature_deviation.copy_(features.std(dim=0).clamp_min(1e-3))  # pyright: ignore[reportCallIssue]
+        head.encoder.feature_mean.copy_(features.mean(dim=0))
+        head.encoder.feature_deviation.copy_(features.std(dim=0).clamp_min(1e-3))
     return head
 
 
@@ -121,7 +121,7 @@ class _Contest:
             n_assets=self.data.innovations.shape[2],
             n_features=self.data.features.shape[2],
             context=context or "none",
-            lookback=self.head.lookback,
+            lookback=self.data.lookback,
             width=self.head.width,
             n_blocks=self.head.n_blocks,
             activation=self.head.activation,
@@ -222,7 +222,6 @@ def refit_head(
 @torch.no_grad()
 def residual_share(head: ScoreHead, data: TrainingRows, rows: Tensor, *, tau: float, seed: int) -> float:
     """``E|v - F|^2`` per coordinate at one angle: the noise share of the last stochastic step."""
-
     generator = torch_stream(seed, "residual share")
     chosen = rows[torch.randperm(len(rows), generator=generator)[:20_000]]
     clean = data.clean(chosen)

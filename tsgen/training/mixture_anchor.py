@@ -4,8 +4,13 @@ Covariances are shrunk half-way to isotropic ones and means by pseudo-counts: a 
 the common scale of a heavy-tailed mixture, not its fine structure (design note on whitening, section 3).
 """
 
+import warnings
+from itertools import pairwise
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from torch import Tensor
 
@@ -14,6 +19,14 @@ from tsgen.diffusion.mixture_velocity import GaussianMixture
 _SHRINKAGE = 0.5
 _PSEUDO_COUNTS = 20.0
 _SMALLEST_VARIANCE = 0.02
+
+
+def _starting_precisions(size: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
+    """Inverse variances of groups of rows by the size of their shocks: what a scale mixture looks like."""
+    inner = np.linspace(0.55, 0.95, n_components - 1) if n_components > 1 else []
+    edges = np.quantile(size, [0.0, *inner, 1.0])
+    groups = [size[(size >= low) & (size <= high)].mean() for low, high in pairwise(edges)]
+    return 1.0 / np.maximum(groups, 1e-6)
 
 
 def fit_mixture(innovations: Tensor, *, n_components: int, seed: int) -> GaussianMixture:
@@ -33,14 +46,7 @@ def fit_mixture(innovations: Tensor, *, n_components: int, seed: int) -> Gaussia
     """
     rows = innovations.double().cpu().numpy()
     n_assets = rows.shape[1]
-    # own start: components are quantile groups of the size of the shock, what a scale mixture looks like
-    size = (rows**2).mean(axis=1)
-    edges = np.quantile(size, [0.0, *np.linspace(0.55, 0.95, n_components - 1), 1.0]) if n_components > 1 else None
-    start = np.array(
-        [1.0 / max(size.mean(), 1e-6)]
-        if edges is None
-        else [1.0 / max(size[(size >= a) & (size <= b)].mean(), 1e-6) for a, b in zip(edges, edges[1:], strict=False)]
-    )
+    start = _starting_precisions((rows**2).mean(axis=1), n_components)
     model = SklearnMixture(
         n_components,
         covariance_type="full",
@@ -51,17 +57,17 @@ def fit_mixture(innovations: Tensor, *, n_components: int, seed: int) -> Gaussia
         tol=1e-4,
         random_state=seed % 2**32,
     )
-    import warnings  # noqa: PLC0415
-
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sixty iterations are enough for an anchor that held-out loss judges
+        # sixty iterations are enough for an anchor that held-out loss judges
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(rows)
-    isotropic = np.trace(model.covariances_, axis1=1, axis2=2)[:, None, None] / n_assets * np.eye(n_assets)
-    covariances = (1.0 - _SHRINKAGE) * model.covariances_ + _SHRINKAGE * isotropic
-    counts = model.weights_ * len(rows)
-    means = model.means_ * (counts / (counts + _PSEUDO_COUNTS))[:, None]
+    weights, means, raw = (np.asarray(x) for x in (model.weights_, model.means_, model.covariances_))
+    isotropic = np.trace(raw, axis1=1, axis2=2)[:, None, None] / n_assets * np.eye(n_assets)
+    covariances = (1.0 - _SHRINKAGE) * raw + _SHRINKAGE * isotropic
+    counts = weights * len(rows)
+    means = means * (counts / (counts + _PSEUDO_COUNTS))[:, None]
     return GaussianMixture(
-        torch.from_numpy(np.log(model.weights_)).float(),
+        torch.from_numpy(np.log(weights)).float(),
         torch.from_numpy(means).float(),
         torch.from_numpy(covariances).float(),
     )

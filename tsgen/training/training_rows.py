@@ -36,11 +36,11 @@ class TrainingRows(NamedTuple):
 
     def clean(self, rows: Tensor) -> Tensor:
         """Innovations of the given rows, shape (batch, asset)."""
-        return self.innovations.flatten(0, 1)[rows]
+        return self.innovations.flatten(0, 1)[rows.to(self.innovations.device)]
 
     def past(self, rows: Tensor) -> Past:
         """What was known before the given rows."""
-        periods = self.innovations.shape[1]
+        rows, periods = rows.to(self.innovations.device), self.innovations.shape[1]
         path, t = rows // periods, rows % periods
         window = self.windows[path, t].transpose(1, 2)
         back = torch.arange(self.lookback, 0, -1, device=rows.device)

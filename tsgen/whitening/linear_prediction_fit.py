@@ -44,7 +44,7 @@ def _regress(cross: Array, gram: Array, variance: Array) -> tuple[Array, Array]:
     """Coefficients and residual covariance of a regression given by its second moments."""
     if gram.size == 0:
         return np.zeros((len(variance), 0)), variance
-    beta = np.linalg.solve(gram, cross.T).T
+    beta = np.linalg.solve(gram, cross.T).T.astype(np.float64)
     return beta, variance - beta @ cross.T
 
 
@@ -164,7 +164,7 @@ def _candidates(n_train: int, periods: int, n_assets: int) -> Iterable[tuple[str
             break
         yield "stationary", order
         yield "zero_start", order
-        if 1 <= order and order * n_assets * 2 < n_train:
+        if order >= 1 and order * n_assets * 2 < n_train:
             yield "free_start", order
 
 

@@ -76,10 +76,8 @@ def colour(prediction: Prediction, innovations: Tensor) -> Tensor:
     """Returns of ``innovations`` (path, asset) under a prediction; the inverse of `whiten`."""
     root = prediction.root
     if root is not None:
-        if root.shape[0] == 1:
-            innovations = innovations @ root[0].T
-        else:
-            innovations = (root @ innovations[:, :, None])[:, :, 0]
+        shared = root.shape[0] == 1  # one product for all paths instead of one per path
+        innovations = innovations @ root[0].T if shared else (root @ innovations[:, :, None])[:, :, 0]
     return prediction.location + prediction.scale * innovations
 
 

@@ -1,0 +1,22 @@
+"""Strictness for every test: no global random state may move, torch keeps its defaults."""
+
+import random
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_global_randomness():
+    """Fail a test that draws from, or seeds, a global random number generator."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    before = (random.getstate(), np.random.get_state()[1].tobytes())
+    torch_before = None if torch is None else torch.random.get_rng_state().numpy().tobytes()
+    yield
+    assert random.getstate() == before[0], "the global state of `random` moved: pass a generator"
+    assert np.random.get_state()[1].tobytes() == before[1], "numpy's global state moved: pass rng="
+    if torch_before is not None:
+        assert torch.random.get_rng_state().numpy().tobytes() == torch_before, "torch's global state moved"
+        assert torch.get_default_dtype() is torch.float32

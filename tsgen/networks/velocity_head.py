@@ -1,0 +1,28 @@
+"""The contract between a sampler and whatever supplies the conditional velocity: a network, or an exact law."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from tsgen.networks.history_encoder import Past
+
+
+class VelocityHead(Protocol):
+    """Conditional velocity of one period's innovations, evaluated level by level."""
+
+    def context(self, past: Past) -> Tensor | None:
+        """What the past contributes; computed once per period."""
+        ...
+
+    def prepare(self, tau: float) -> Any:
+        """Constants of one noise angle; computed once per run."""
+        ...
+
+    def velocity_at(self, noisy: Tensor, level: Any, context: Tensor | None) -> Tensor:
+        """Velocity of a batch (batch, asset) at a prepared level."""
+        ...
+
+    def to(self, device: str | torch.device, /) -> "VelocityHead":
+        """Move to a device."""
+        ...

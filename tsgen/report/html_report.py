@@ -1,0 +1,147 @@
+"""One HTML file that opens offline: tables, charts, Plotly inlined once, scripts pinned by their digests.
+
+Asset names and file names are other people's text. Three walls keep them text: Jinja escapes everything it
+prints, chart data travel as JSON with ``<`` written as an escape, and the content security policy runs only the two
+scripts whose SHA-256 stands in it.
+"""
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from tsgen.complete_files import write_text
+from tsgen.generator.adapted_generator import describe_head
+from tsgen.report.figure_style import period_name
+from tsgen.report.figures_dependence import correlation_figure, volatility_figure
+from tsgen.report.figures_fan import fan_figures
+from tsgen.report.figures_performance import performance_figure
+from tsgen.report.figures_weights import weights_figure
+from tsgen.report.horizon_table import recent_part
+from tsgen.report.report_tables import (
+    contest_rows,
+    fact_rows,
+    horizon_rows,
+    performance_rows,
+    policy_rows,
+    weight_rows,
+)
+from tsgen.report.run_report import RunReport
+
+
+@cache
+def _packaged(name: str) -> str:
+    return (files("tsgen.report") / name).read_text(encoding="utf-8")
+
+
+def json_for_html(content: Any) -> str:
+    r"""JSON that is safe inside a ``<script>`` element.
+
+    Examples
+    --------
+    >>> json_for_html("</script>")
+    '"\\u003c/script\\u003e"'
+    """
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def script_digest(script: str) -> str:
+    """The source expression of a content security policy that allows exactly this script."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii") + "'"
+
+
+def _charts(report: RunReport) -> dict[str, Any]:
+    figures: dict[str, go.Figure | None] = {
+        "weights-chart": weights_figure(report),
+        "volatility-chart": volatility_figure(report),
+        "correlation-chart": correlation_figure(report),
+        "performance-chart": performance_figure(report),
+    }
+    return {name: figure.to_plotly_json() for name, figure in figures.items() if figure is not None}
+
+
+def _header(report: RunReport) -> list[tuple[str, str]]:
+    scenarios, train = report.scenarios, report.train
+    periods = period_name(train.frequency)
+    later = "none" if report.test is None else f"{report.test.n_dates:,} dates to {report.test.dates[-1].date()}"
+    return [
+        ("Data", f"{train.source}: {train.n_assets} assets, {train.frequency} {train.kind} returns"),
+        ("Training", f"{train.dates[0].date()} to {train.dates[-1].date()}, {train.n_dates:,} dates"),
+        ("As-of date", f"{train.dates[-1].date()}: nothing later was used to fit, to sample or to choose weights"),
+        ("Scenarios", f"{scenarios.n_scenarios:,} of {scenarios.horizon} {periods}"),
+        ("Later data", f"{later} (only to look back, in the part on what happened)"),
+    ]
+
+
+def render_report(report: RunReport) -> str:
+    """The whole report as one HTML document.
+
+    Parameters
+    ----------
+    report : RunReport
+
+    Returns
+    -------
+    str
+        About 5 MB, nearly all of it Plotly. Equal input gives equal text: no dates of making, no random ids.
+
+    Notes
+    -----
+    Opens from disk without a network; needs a browser with JavaScript for the charts, not for the tables.
+    """
+    plotly_script, own_script = get_plotlyjs().replace("\r", ""), _packaged("report_charts.js")
+    fans, charts = fan_figures(report), _charts(report)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_packaged("report.html.j2")).render(
+        title=report.title,
+        header=_header(report),
+        limits=report.limits,
+        policies=policy_rows(report),
+        weights=weight_rows(report),
+        horizon=horizon_rows(report),
+        horizon_periods=f"{report.scenarios.horizon} {period_name(report.train.frequency)}",
+        n_scenarios=f"{report.scenarios.n_scenarios:,}",
+        n_recent=f"{recent_part(report.train).n_dates:,}",
+        performance=performance_rows(report),
+        rebalancing_seed=_bootstrap_facts(report),
+        contest=contest_rows(report),
+        acceptance=f"{report.generator.config.head.acceptance:g}",
+        floor_rule=report.generator.config.head.anchor_is_floor,
+        head=describe_head(report.generator.head),
+        whitening=report.generator.whitening.kind,
+        sections={name: fact_rows(part.items()) for name, part in report.facts.items()},
+        fan_labels=[fan["label"] for fan in fans],
+        n_hidden=len(report.policies) + report.scenarios.n_assets - len(fans),
+        charts=charts,
+        chart_data=Markup(json_for_html({"fans": fans, "charts": charts})),  # noqa: S704  (escaped by json_for_html)
+        script_sources=f"{script_digest(plotly_script)} {script_digest(own_script)}",
+        plotly_script=Markup(plotly_script),  # noqa: S704  (installed package)
+        own_script=Markup(own_script),  # noqa: S704  (packaged file)
+    )
+
+
+def _bootstrap_facts(report: RunReport) -> str:
+    outcomes = [p.realised for p in report.policies if p.realised is not None]
+    return f"{outcomes[0].diagnostics['replications']:,}" if outcomes else ""
+
+
+def write_report(report: RunReport, path: str | Path) -> None:
+    """Render and write, complete or not at all.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; an earlier report stays.
+    """
+    write_text(path, render_report(report))

@@ -1,0 +1,14 @@
+(function () {
+  "use strict";
+  var content = JSON.parse(document.getElementById("chart-data").textContent);
+  var settings = { responsive: true, displaylogo: false };
+  function draw(id, figure) {
+    Plotly.react(document.getElementById(id), figure.data, figure.layout, settings);
+  }
+  Object.keys(content.charts).forEach(function (id) { draw(id, content.charts[id]); });
+  var choice = document.getElementById("fan-choice");
+  function drawFan() { draw("fan-chart", content.fans[choice.selectedIndex]); }
+  choice.addEventListener("change", drawFan);
+  choice.selectedIndex = 0;
+  drawFan();
+})();
