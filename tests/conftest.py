@@ -3,7 +3,12 @@
 import random
 
 import numpy as np
+import plotly.graph_objects  # noqa: F401  (third-party packages may draw while they are imported: do it once, here)
 import pytest
+import skfolio.datasets  # noqa: F401
+
+import portfolio  # noqa: F401
+import tsgen.generator  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ def complete_file(path: str | Path) -> Iterator[Path]:
             raise
         raise _explain(final, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the reason, if any, has already been raised
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -96,8 +96,8 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     found = description.get("schema_version") if isinstance(description, dict) else None
     if found != SCHEMA_VERSION:
         raise CheckpointError(
-            f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. Load it with the toolkit version "
-            "that wrote it, or fit again."
+            f"{path} has schema version {found!r}, this version reads {SCHEMA_VERSION}. Load it with the toolkit "
+            "version that wrote it, or fit again."
         )
     if sha256_of(folder / NUMBERS) != description.get("numbers_sha256"):
         raise CheckpointError(
@@ -129,6 +129,6 @@ def rebuild(classes: Mapping[str, type[FittedBaseline]], folder: str | Path) -> 
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"{Path(folder) / DESCRIPTION} does not describe a baseline of this version ({type(error).__name__}: {error}). "
-            "Restore the folder from a copy or fit again."
+            f"{Path(folder) / DESCRIPTION} does not describe a baseline of this version "
+            f"({type(error).__name__}: {error}). Restore the folder from a copy or fit again."
         ) from error

@@ -20,7 +20,7 @@ _CHUNK = 512
 
 
 class DynamicCorrelation(NamedTuple):
-    """``Q_{t+1} = (1 - a - b) target + a z_t z_t' + b Q_t``; the correlation of ``z_t`` is Q_t scaled to unit diagonal."""
+    """``Q_{t+1} = (1 - a - b) target + a z_t z_t' + b Q_t``; scaled to unit diagonal it is the correlation of z_t."""
 
     a: float
     b: float

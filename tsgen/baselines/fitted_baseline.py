@@ -125,7 +125,7 @@ class FittedBaseline(ABC):
             missing = [a for a in self.assets if a not in history.assets]
             raise DataError(
                 f"history must have the assets of the training data in their order: expected {list(self.assets)}, got "
-                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. Use history.select(generator.assets)."
+                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. Use history.select(baseline.assets)."
             )
         if history.kind != self.kind:
             raise DataError(
@@ -142,7 +142,7 @@ class FittedBaseline(ABC):
         StorageError
             If the operating system refuses; an earlier folder of that name is then untouched.
         """
-        from tsgen.baselines.baseline_storage import save_baseline  # noqa: PLC0415  (storage needs this class)
+        from tsgen.baselines.baseline_storage import save_baseline  # here, because storage needs this class
 
         save_baseline(self, folder)
 

@@ -106,34 +106,22 @@ class GarchCcc(FittedBaseline):
         dynamics = np.zeros(2)
         if correlation == "dynamic":
             dynamics = _fitted_dynamics(shocks, law.correlation, law.dof, notes)
-        blank = np.zeros((len(panel.assets), len(panel.assets)))
-        model = cls(
+        state = _state_after(panel.values, margins.mean, margins.recursion, law.correlation, dynamics)
+        return cls(
             record=training.record.with_notes(notes),
             mean=margins.mean,
             recursion=margins.recursion,
             correlation=law.correlation,
             dof=law.dof,
             dynamics=dynamics,
-            variance=margins.mean,
-            quasi=blank,
+            variance=state.variance,
+            quasi=state.quasi,
         )
-        state = model._state_after(panel.values)
-        object.__setattr__(model, "variance", state.variance)
-        object.__setattr__(model, "quasi", state.quasi)
-        model.__post_init__()
-        return model
-
-    def _state_after(self, past: NDArray[np.float64]) -> _State:
-        deviations = past - self.mean
-        variances = self.recursion.filtered(deviations)
-        a, b = (float(d) for d in self.dynamics)
-        if a == 0.0:
-            return _State(variances[-1], self.correlation)
-        shocks = np.clip(deviations / np.sqrt(self.recursion.used(variances[:-1])), -NEWS_LIMIT, NEWS_LIMIT)
-        return _State(variances[-1], last_quasi_correlation(shocks, self.correlation, a=a, b=b))
 
     def _simulate(self, draws: AddressedDraws, horizon: int, past: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        state = _State(self.variance, self.quasi) if past is None else self._state_after(past)
+        state = _State(self.variance, self.quasi)
+        if past is not None:
+            state = _state_after(past, self.mean, self.recursion, self.correlation, self.dynamics)
         n_assets = len(self.mean)
         variance = np.tile(state.variance, (draws.n_rows, 1))
         dynamic = float(self.dynamics[0]) > 0.0
@@ -157,6 +145,22 @@ class GarchCcc(FittedBaseline):
     def _next_quasi(self, quasi: NDArray[np.float64], shocks: NDArray[np.float64]) -> NDArray[np.float64]:
         a, b = self.dynamics
         return (1.0 - a - b) * self.correlation + a * shocks[:, :, None] * shocks[:, None, :] + b * quasi
+
+
+def _state_after(
+    past: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    recursion: VarianceRecursion,
+    correlation: NDArray[np.float64],
+    dynamics: NDArray[np.float64],
+) -> _State:
+    deviations = past - mean
+    variances = recursion.filtered(deviations)
+    a, b = (float(d) for d in dynamics)
+    if a == 0.0:
+        return _State(variances[-1], correlation)
+    shocks = np.clip(deviations / np.sqrt(recursion.used(variances[:-1])), -NEWS_LIMIT, NEWS_LIMIT)
+    return _State(variances[-1], last_quasi_correlation(shocks, correlation, a=a, b=b))
 
 
 def _fitted_dynamics(

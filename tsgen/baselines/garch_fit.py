@@ -67,19 +67,16 @@ def fit_garch_margins(
     ----------
     Bollerslev (1986), "Generalized autoregressive conditional heteroskedasticity", Journal of Econometrics 31.
     """
-    notes: list[str] = []
     centre = values.mean(axis=0)
     scale = robust_scale(values - centre)
     units = (values - centre) / scale
     beyond = np.abs(units) > NEWS_LIMIT
-    for i in np.flatnonzero(beyond.any(axis=0)):
-        notes.append(
-            f"{assets[i]}: {int(beyond[:, i].sum())} returns beyond {NEWS_LIMIT:g} deviations bounded for fitting"
-        )
+    notes = [
+        f"{assets[i]}: {int(beyond[:, i].sum())} returns beyond {NEWS_LIMIT:g} deviations bounded for fitting"
+        for i in np.flatnonzero(beyond.any(axis=0))
+    ]
     bounded = np.clip(units, -NEWS_LIMIT, NEWS_LIMIT)
-    fits: list[_Candidate] = []
-    for i, asset in enumerate(assets):
-        fits.append(_fit_one(bounded[:, i], asset, asymmetric, notes))
+    fits = [_fit_one(bounded[:, i], asset, asymmetric, notes) for i, asset in enumerate(assets)]
     fits = _with_replacements(fits, assets, bounded, notes)
     columns = {name: np.array([getattr(f, name) for f in fits]) for name in ("omega", "alpha", "gamma", "beta")}
     columns["omega"] = columns["omega"] * scale**2
@@ -174,8 +171,8 @@ def _with_replacements(
         origin = f"medians of the {len(usable)} usable fits"
     replaced = [a for a, f in zip(assets, fits, strict=True) if f.reason]
     notes.append(
-        f"{', '.join(replaced)}: alpha={alpha:.3f}, gamma={gamma:.3f}, beta={beta:.3f} from {origin}; long-run variance "
-        "from the asset itself"
+        f"{', '.join(replaced)}: alpha={alpha:.3f}, gamma={gamma:.3f}, beta={beta:.3f} from {origin}; long-run "
+        "variance from the asset itself"
     )
     result = []
     for i, fit in enumerate(fits):

@@ -68,20 +68,19 @@ class Regurgitation(FittedBaseline):
         """
         training = training_data(data, n_rows=2, purpose="replay them")
         length = training.values.shape[1]
-        if max_horizon is None:
-            max_horizon = max(1, min(252, length // 2)) if training.is_panel else length
-        check_count(max_horizon, name="max_horizon")
-        if max_horizon > length:
-            raise ConfigError(f"max_horizon must not exceed the {length} periods of the data: got {max_horizon}.")
-        return cls(record=training.record, values=training.values, max_horizon=int(max_horizon))
+        usual = max(1, min(252, length // 2)) if training.is_panel else length
+        longest = usual if max_horizon is None else check_count(max_horizon, name="max_horizon")
+        if longest > length:
+            raise ConfigError(f"max_horizon must not exceed the {length} periods of the data: got {longest}.")
+        return cls(record=training.record, values=training.values, max_horizon=longest)
 
     def _simulate(self, draws: AddressedDraws, horizon: int, past: NDArray[np.float64] | None) -> NDArray[np.float64]:
         n_paths, length, _ = self.values.shape
         elapsed = 0 if past is None or self.record.trained_on == "panel" else len(past)
         if elapsed + horizon > self.max_horizon:
             raise ConfigError(
-                f"this baseline replays windows of {self.max_horizon} periods: asked for {elapsed} + {horizon}. Ask for "
-                f"fewer, or fit with a larger max_horizon (at most {length})."
+                f"this baseline replays windows of {self.max_horizon} periods: asked for {elapsed} + {horizon}. Ask "
+                f"for fewer, or fit with a larger max_horizon (at most {length})."
             )
         if self.record.trained_on == "panel":
             starts = draws.integers("start", period=0, below=length - self.max_horizon + 1)

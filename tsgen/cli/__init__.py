@@ -8,6 +8,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; the process ends with one of the codes of `tsgen.cli.exit_codes`."""
-    from tsgen.cli.application import app  # noqa: PLC0415  (typer only where it is needed)
+    from tsgen.cli.application import app
 
     app(prog_name="tsgen")

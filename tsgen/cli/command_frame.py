@@ -78,8 +78,8 @@ class CommandFrame:
                 f"{error.strerror or error}: {error.filename or 'a file'}. Check the path, the rights and free space."
             )
         return (
-            f"unexpected {type(error).__name__}: {error}. This is a fault of the program; run again with --debug for the "
-            "traceback and report it."
+            f"unexpected {type(error).__name__}: {error}. This is a fault of the program; run again with --debug for "
+            "the traceback and report it."
         )
 
 

@@ -31,7 +31,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
     >>> exit_code_of(ConfigError("unknown key")).name, exit_code_of(RuntimeError("?")).name
     ('USAGE', 'UNEXPECTED')
     """
-    from portfolio.errors import PortfolioError  # noqa: PLC0415  (cvxpy takes a second; only failing commands pay it)
+    from portfolio.errors import PortfolioError
 
     kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], ExitCode], ...] = (
         (KeyboardInterrupt, ExitCode.INTERRUPTED),

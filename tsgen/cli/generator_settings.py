@@ -22,7 +22,7 @@ def generator_config(section: GeneratorSection) -> "GeneratorConfig":
     >>> generator_config(GeneratorSection(preset="fast")).head.contexts
     ()
     """
-    from tsgen.generator import GeneratorConfig  # noqa: PLC0415  (torch only where it is needed)
+    from tsgen.generator import GeneratorConfig
 
     base = GeneratorConfig.preset(section.preset)
     return replace(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def constraints_of(section: PortfolioSection) -> "list[Constraint]":
     """Constraints named in the section; the budget of 1 is the optimiser's default."""
-    from portfolio import Bounds, GroupLimit, TurnoverLimit  # noqa: PLC0415  (cvxpy only where it is needed)
+    from portfolio import Bounds, GroupLimit, TurnoverLimit
 
     limits: list[Constraint] = [Bounds(section.min_weight, section.max_weight)]
     limits += [GroupLimit(g.members, lower=g.lower, upper=g.upper, name=g.name) for g in section.groups]
@@ -33,7 +33,7 @@ def optimise(
     ConfigError, DataError, InfeasibleError, SolverError, UnboundedError
         As `portfolio.mean_variance`.
     """
-    from portfolio import LinearCost, mean_variance  # noqa: PLC0415
+    from portfolio import LinearCost, mean_variance
 
     return mean_variance(
         scenarios,

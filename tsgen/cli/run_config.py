@@ -137,6 +137,7 @@ class PortfolioSection(_Section):
     max_turnover: Finite | None = None
     cost_bps: Annotated[Finite, Field(ge=0)] = 0.0
     previous: str | None = None
+    previous_column: str | None = None
 
 
 @final
@@ -148,11 +149,11 @@ class OutputSection(_Section):
 
 @final
 class RunConfig(_Section):
-    """A whole run.
+    r"""A whole run.
 
     Examples
     --------
-    >>> parse_run_config('[data]\\nsource = "sample"').scenarios.horizon
+    >>> parse_run_config('[data]\nsource = "sample"').scenarios.horizon
     21
     """
 
@@ -163,7 +164,7 @@ class RunConfig(_Section):
     output: OutputSection = OutputSection()
 
     def facts(self) -> dict[str, Any]:
-        """JSON-able content; of absolute paths only the last part, so that nothing tells on the machine."""
+        """JSON-able content without the output folder; of paths only the file name: digests say which file it was."""
         content = json.loads(self.model_dump_json())
         content["data"]["source"] = portable(self.data.source)
         content["portfolio"]["previous"] = (
@@ -174,14 +175,14 @@ class RunConfig(_Section):
 
 
 def portable(path: str) -> str:
-    """The name of a file; relative paths and catalogue names stay whole.
+    """The name of a file without its folders; a catalogue name stays as it is.
 
     Examples
     --------
     >>> portable("us_stocks"), portable("/home/me/prices.csv")
     ('us_stocks', 'prices.csv')
     """
-    return Path(path).name if Path(path).is_absolute() else path
+    return Path(path).name
 
 
 def default_config_text() -> str:
@@ -190,7 +191,7 @@ def default_config_text() -> str:
 
 
 def parse_run_config(text: str, *, origin: str = "configuration") -> RunConfig:
-    """Read a configuration.
+    r"""Read a configuration.
 
     Parameters
     ----------
@@ -206,10 +207,10 @@ def parse_run_config(text: str, *, origin: str = "configuration") -> RunConfig:
 
     Examples
     --------
-    >>> parse_run_config('[data]\\nsource = "sample"\\n[scenarios]\\nhorzon = 5')
+    >>> parse_run_config('[data]\nsource = "sample"\n[scenarios]\nhorzon = 5')
     Traceback (most recent call last):
     ...
-    tsgen.errors.ConfigError: configuration: unknown key 'horzon' in [scenarios]. Did you mean 'horizon'? Known keys: ...
+    tsgen.errors.ConfigError: configuration: unknown key 'horzon' in [scenarios]. Did you mean 'horizon'? Known ...
     """
     try:
         content = tomllib.loads(text)
@@ -235,8 +236,8 @@ def load_run_config(path: Path | None) -> RunConfig:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(
-            f"cannot read the configuration {path}: {getattr(error, 'strerror', None) or error}. Give the path of a TOML "
-            "file, or no path for the embedded default."
+            f"cannot read the configuration {path}: {getattr(error, 'strerror', None) or error}. Give the path of a "
+            "TOML file, or no path for the embedded default."
         ) from error
     config = parse_run_config(text, origin=path.name)
     previous = config.portfolio.previous

@@ -39,7 +39,8 @@ def read_weight_table(path: Path) -> pd.DataFrame:
         ) from error
     if "asset" not in table.columns or table.shape[1] < 2 or table.empty:
         raise DataError(
-            f"{path.name} must have a column asset and at least one of weights: got {', '.join(map(str, table.columns))}."
+            f"{path.name} must have a column asset and at least one of weights: got "
+            f"{', '.join(map(str, table.columns))}."
         )
     if table["asset"].duplicated().any():
         raise DataError(f"{path.name} names {table['asset'][table['asset'].duplicated()].iloc[0]} more than once.")
@@ -49,8 +50,8 @@ def read_weight_table(path: Path) -> pd.DataFrame:
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         raise DataError(
-            f"{path.name}: the weight of {table.index[row]} in column {table.columns[column]} must be a finite number: got "
-            f"{table.iat[row, column]!r}. Write 0 if nothing is held."
+            f"{path.name}: the weight of {table.index[row]} in column {table.columns[column]} must be a finite number: "
+            f"got {table.iat[row, column]!r}. Write 0 if nothing is held."
         )
     return numbers
 

@@ -29,7 +29,7 @@ def _from_zero(paths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def panel_growth(panel: ReturnPanel) -> NDArray[np.float64]:
     """Gross growth since before the first date, shape (date, asset)."""
-    return np.cumprod(1.0 + panel.to_kind("simple").values, axis=0)
+    return np.asarray(np.cumprod(1.0 + panel.to_kind("simple").values, axis=0), dtype=np.float64)
 
 
 def fan_numbers(scenarios: ScenarioSet, weights: NDArray[np.float64], *, test: ReturnPanel | None) -> FanNumbers:

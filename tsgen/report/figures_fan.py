@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from tsgen.report.fan_numbers import LEVELS, N_EXAMPLES, FanNumbers, fan_numbers
-from tsgen.report.figure_style import INK, PALETTE, period_name, short_numbers, shown_name, styled
+from tsgen.report.figure_style import PALETTE, period_name, short_numbers, shown_name, styled
 from tsgen.report.run_report import RunReport
 
 _BANDS = ((0, 6, 0.13, "1-99 %"), (1, 5, 0.22, "5-95 %"), (2, 4, 0.35, "25-75 %"))

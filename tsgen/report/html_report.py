@@ -124,10 +124,10 @@ def render_report(report: RunReport) -> str:
         fan_labels=[fan["label"] for fan in fans],
         n_hidden=len(report.policies) + report.scenarios.n_assets - len(fans),
         charts=charts,
-        chart_data=Markup(json_for_html({"fans": fans, "charts": charts})),  # noqa: S704  (escaped by json_for_html)
+        chart_data=Markup(json_for_html({"fans": fans, "charts": charts})),
         script_sources=f"{script_digest(plotly_script)} {script_digest(own_script)}",
-        plotly_script=Markup(plotly_script),  # noqa: S704  (installed package)
-        own_script=Markup(own_script),  # noqa: S704  (packaged file)
+        plotly_script=Markup(plotly_script),
+        own_script=Markup(own_script),
     )
 
 

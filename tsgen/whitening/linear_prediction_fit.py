@@ -164,7 +164,8 @@ def _candidates(n_train: int, periods: int, n_assets: int) -> Iterable[tuple[str
             break
         yield "stationary", order
         yield "zero_start", order
-        if order >= 1 and order * n_assets * 2 < n_train:
+        # a homogeneous tail must be seen in at least half of the periods to be believed
+        if 1 <= order <= periods // 2 and order * n_assets * 2 < n_train:
             yield "free_start", order
 
 

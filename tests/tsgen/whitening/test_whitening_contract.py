@@ -163,5 +163,5 @@ def test_too_little_data_is_refused():
     with pytest.raises(DataError, match="at least 100 dates: got 40"):
         fit_volatility(_panel(40, 2))
     repeated = np.repeat(np.random.default_rng(0).normal(size=(200, 4, 1)), 2, axis=2)
-    with pytest.raises(DataError, match="remove|Remove"):
+    with pytest.raises(DataError, match=r"remove|Remove"):
         fit_linear_prediction(repeated * np.array([1.0, 0.0]))
