@@ -13,11 +13,10 @@ from tsgen.baselines.fitted_baseline import FittedBaseline, check_choice
 from tsgen.baselines.hannan_rissanen import fit_arma
 from tsgen.baselines.iid_gaussian import gaussian_factor
 from tsgen.baselines.training_data import TrainingData, training_data
+from tsgen.baselines.vector_autoregression import periods_to_forget
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
 from tsgen.scenario_set import ScenarioSet
-
-_BURN_IN = 200
 
 
 class _State(NamedTuple):
@@ -138,7 +137,8 @@ class Arma(FittedBaseline):
         state = _State(*(np.tile(part, (draws.n_rows, 1, 1)) for part in state))
         factor = gaussian_factor(self.covariance)
         if past is None and self.record.trained_on == "paths":
-            for t in range(_BURN_IN if self.phi.any() or self.theta.any() else 0):
+            diagonal = self.phi[:, :, None] * np.eye(len(self.mean))
+            for t in range(len(self.theta) + periods_to_forget(diagonal)):
                 _, state = self._step(state, self._shocks(draws, "burn_in", t, factor))
         paths = np.empty((draws.n_rows, horizon, len(self.mean)))
         for t in range(horizon):

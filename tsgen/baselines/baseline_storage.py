@@ -63,7 +63,7 @@ def _taken_apart(part: Any, prefix: str = "") -> tuple[dict[str, np.ndarray], di
     return arrays, settings
 
 
-def _put_together(cls: type, values: Mapping[str, Any], fixed: dict[str, Any], prefix: str = "") -> Any:
+def _put_together(cls: Any, values: Mapping[str, Any], fixed: dict[str, Any], prefix: str = "") -> Any:
     hints = get_type_hints(cls)
     arguments = dict(fixed)
     for field in dataclasses.fields(cls):
@@ -120,10 +120,12 @@ def rebuild(classes: Mapping[str, type[FittedBaseline]], folder: str | Path) -> 
     """
     description, arrays = read_folder(Path(folder))
     try:
-        facts = dict(description["record"])
+        facts: dict[str, Any] = dict(description["record"])
         for name in ("training_start", "training_cutoff"):
             facts[name] = None if facts[name] is None else pd.Timestamp(facts[name])
-        record = BaselineRecord(**(facts | {"assets": tuple(facts["assets"]), "notes": tuple(facts["notes"])}))
+        for name in ("assets", "notes"):
+            facts[name] = tuple(facts[name])
+        record = BaselineRecord(**facts)
         return _put_together(classes[description["baseline"]], arrays | description["settings"], {"record": record})
     except TsgenError:
         raise

@@ -41,10 +41,7 @@ class FittedBaseline(ABC):
     record: BaselineRecord
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                object.__setattr__(self, field.name, _checked_array(value, field.name))
+        _check_arrays(self)
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -125,7 +122,8 @@ class FittedBaseline(ABC):
             missing = [a for a in self.assets if a not in history.assets]
             raise DataError(
                 f"history must have the assets of the training data in their order: expected {list(self.assets)}, got "
-                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. Use history.select(baseline.assets)."
+                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. "
+                "Use history.select(baseline.assets)."
             )
         if history.kind != self.kind:
             raise DataError(
@@ -151,6 +149,16 @@ class FittedBaseline(ABC):
         count = len(self.notes)
         noted = "" if count == 0 else f", {count} note{'s' if count > 1 else ''}"
         return f"{type(self).__name__}({len(self.assets)} assets, {self.kind} returns{until}{noted})"
+
+
+def _check_arrays(part: Any) -> None:
+    """Own, freeze and check the arrays of a dataclass and of the dataclasses in it."""
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, np.ndarray):
+            object.__setattr__(part, field.name, _checked_array(value, field.name))
+        elif dataclasses.is_dataclass(value):
+            _check_arrays(value)
 
 
 def _checked_array(values: NDArray[Any], name: str) -> NDArray[Any]:

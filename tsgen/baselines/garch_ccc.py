@@ -16,7 +16,7 @@ from tsgen.baselines.dynamic_correlation import (
 from tsgen.baselines.fitted_baseline import FittedBaseline, check_choice
 from tsgen.baselines.garch_fit import fit_garch_margins, standardised_residuals
 from tsgen.baselines.multivariate_student_t import fit_shock_law
-from tsgen.baselines.training_data import training_panel
+from tsgen.baselines.training_data import check_not_collinear, training_panel
 from tsgen.baselines.variance_recursion import NEWS_LIMIT, VarianceRecursion
 from tsgen.marketdata import ReturnPanel
 
@@ -95,6 +95,7 @@ class GarchCcc(FittedBaseline):
         """
         check_choice(correlation, ("constant", "dynamic"), name="correlation")
         training = training_panel(panel, n_dates=250, purpose="fit GARCH margins")
+        check_not_collinear(training, purpose="fit the correlation of shocks")
         margins = fit_garch_margins(panel.values, panel.assets)
         shocks = np.clip(standardised_residuals(panel.values, margins, warm_up=60), -NEWS_LIMIT, NEWS_LIMIT)
         law = fit_shock_law(shocks)
@@ -126,7 +127,7 @@ class GarchCcc(FittedBaseline):
         variance = np.tile(state.variance, (draws.n_rows, 1))
         dynamic = float(self.dynamics[0]) > 0.0
         quasi = np.tile(state.quasi, (draws.n_rows, 1, 1)) if dynamic else state.quasi
-        factor = np.linalg.cholesky(correlations_from(state.quasi))
+        factor = np.linalg.cholesky(correlations_from(state.quasi)).astype(np.float64)
         paths = np.empty((draws.n_rows, horizon, n_assets))
         for t in range(horizon):
             normals = draws.normals("shock", period=t, width=n_assets)

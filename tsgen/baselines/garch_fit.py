@@ -7,7 +7,7 @@ Gaussian quasi-likelihood fit, then by the median of the accepted assets; the no
 import math
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from arch import arch_model
@@ -104,7 +104,7 @@ def _fit_one(series: NDArray[np.float64], asset: str, asymmetric: bool, notes: l
     return second
 
 
-def _estimate(series: NDArray[np.float64], asymmetric: bool, law: str) -> _Candidate:
+def _estimate(series: NDArray[np.float64], asymmetric: bool, law: Literal["t", "normal"]) -> _Candidate:
     model = arch_model(
         series,
         mean="Constant",
@@ -113,7 +113,7 @@ def _estimate(series: NDArray[np.float64], asymmetric: bool, law: str) -> _Candi
         o=int(asymmetric),
         q=1,
         dist=law,
-        rescale=False,  # pyright: ignore[reportArgumentType]
+        rescale=False,
     )
     # numpy warnings of an optimiser on its way are judged by where it ends, below
     with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -11,7 +11,7 @@ from sklearn.covariance import LedoitWolf
 from tsgen.baselines.addressed_draws import AddressedDraws, blockwise_product
 from tsgen.baselines.fitted_baseline import FittedBaseline, check_choice
 from tsgen.baselines.stationary_autocovariance import linear_predictor, noise_share, pooled_autocovariances
-from tsgen.baselines.training_data import TrainingData, training_data
+from tsgen.baselines.training_data import TrainingData, check_not_collinear, training_data
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
 from tsgen.marketdata.known_processes.known_process import check_count
@@ -117,7 +117,7 @@ class GaussianProcess(FittedBaseline):
         else:
             matrix = np.atleast_2d(np.cov(rows, rowvar=False))
         try:
-            factor = np.linalg.cholesky(matrix)
+            factor = np.linalg.cholesky(matrix).astype(np.float64)
         except np.linalg.LinAlgError as error:
             raise DataError(
                 f"the covariance of {n_paths} paths of {length} x {n_assets} values is not positive definite. Use "
@@ -133,6 +133,7 @@ class GaussianProcess(FittedBaseline):
 
     @classmethod
     def _fit_stationary(cls, training: TrainingData, lags: int | None) -> Self:
+        check_not_collinear(training, purpose="fit a Gaussian process")
         length = training.values.shape[1]
         used = min(DEFAULT_LAGS, length - 1) if lags is None else check_count(lags, name="lags")
         if used >= length:

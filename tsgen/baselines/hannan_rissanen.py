@@ -91,6 +91,8 @@ def fit_arma(paths: NDArray[np.float64], *, max_p: int, max_q: int, long_order: 
 def _one_order(design: NDArray[np.float64], target: NDArray[np.float64], p: int) -> ArmaFit:
     n_rows, n_coefficients = design.shape
     # normal equations: at most four well-conditioned columns, and twenty times faster than an orthogonal solver
-    solution = np.linalg.solve(design.T @ design, design.T @ target) if n_coefficients else np.empty(0)
+    solution = np.zeros(n_coefficients)
+    if n_coefficients:
+        solution[:] = np.linalg.solve(design.T @ design, design.T @ target)
     variance = float(((target - design @ solution) ** 2).mean())
     return ArmaFit(solution[:p], solution[p:], n_rows * math.log(variance) + n_coefficients * math.log(n_rows))

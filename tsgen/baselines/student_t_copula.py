@@ -116,7 +116,7 @@ def rank_correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     raw = np.eye(n_assets)
     for i in range(n_assets):
         for j in range(i):
-            tau = float(stats.kendalltau(values[:, i], values[:, j], method="asymptotic").statistic)
+            tau = float(np.asarray(stats.kendalltau(values[:, i], values[:, j], method="asymptotic"))[0])
             raw[i, j] = raw[j, i] = np.sin(0.5 * np.pi * tau)
     eigenvalues, vectors = np.linalg.eigh(raw)
     bounded = np.maximum(eigenvalues, _LEAST_EIGENVALUE * eigenvalues[-1])

@@ -148,6 +148,29 @@ def training_data(data: object, *, n_rows: int, purpose: str) -> TrainingData:
     return TrainingData(values=data.returns, record=_paths_record(data))
 
 
+def check_not_collinear(training: TrainingData, *, purpose: str) -> None:
+    """Raise unless the correlation matrix of all rows can be inverted.
+
+    Raises
+    ------
+    DataError
+        If an asset is a linear combination of others; names the two most alike.
+    """
+    if len(training.record.assets) == 1:
+        return
+    correlation = np.asarray(np.corrcoef(training.pooled, rowvar=False))
+    # inverses lose all but half of the digits beyond this
+    if float(np.linalg.eigvalsh(correlation)[0]) > 1e-8:
+        return
+    strength = np.abs(np.tril(correlation, -1))
+    i, j = divmod(int(strength.argmax()), len(strength))
+    alike = f"{training.record.assets[j]} and {training.record.assets[i]} (correlation {correlation[i, j]:.6f})"
+    raise DataError(
+        f"no asset may be a combination of others to {purpose}: the correlation matrix is singular; most alike are "
+        f"{alike}. Remove one of them."
+    )
+
+
 def _paths_record(paths: ScenarioSet) -> BaselineRecord:
     digest = hashlib.sha256(json.dumps([paths.kind, paths.assets, paths.returns.shape]).encode())
     digest.update(np.ascontiguousarray(paths.returns + 0.0, dtype="<f8").tobytes())

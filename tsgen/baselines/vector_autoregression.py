@@ -11,7 +11,7 @@ from statsmodels.tsa.api import VAR
 from tsgen.baselines.addressed_draws import AddressedDraws, blockwise_product
 from tsgen.baselines.fitted_baseline import FittedBaseline, check_choice
 from tsgen.baselines.iid_gaussian import gaussian_factor
-from tsgen.baselines.training_data import TrainingData, training_data
+from tsgen.baselines.training_data import TrainingData, check_not_collinear, training_data
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
 from tsgen.marketdata.known_processes.known_process import check_count
@@ -109,6 +109,7 @@ class VectorAutoregression(FittedBaseline):
         n_assets = len(data.assets) if isinstance(data, (ReturnPanel, ScenarioSet)) else 1
         needed = 2 * (n_assets * largest + 1) + n_assets + largest
         training = training_data(data, n_rows=needed, purpose=f"fit a vector autoregression of order {largest}")
+        check_not_collinear(training, purpose="fit a vector autoregression")
         _check_paths(training, largest, n_assets)
         regression, notes = _selected(training, largest, order)
         coefficients, intercept = _stable(regression, notes)
@@ -138,7 +139,7 @@ class VectorAutoregression(FittedBaseline):
         factor = gaussian_factor(self.covariance)
         lags = np.tile(self._first_lags(past), (draws.n_rows, 1, 1))
         if past is None and self.record.trained_on == "paths":
-            for t in range(_burn_in(self.coefficients)):
+            for t in range(periods_to_forget(self.coefficients)):
                 lags = self._with_next(lags, self._shocks(draws, "burn_in", t, factor))
         paths = np.empty((draws.n_rows, horizon, n_assets))
         for t in range(horizon):
@@ -181,7 +182,7 @@ def _check_paths(training: TrainingData, largest: int, n_assets: int) -> None:
 def _selected(training: TrainingData, largest: int, order: int | None) -> tuple[_Regression, list[str]]:
     if order is not None:
         return _regression(training, order), []
-    if training.is_panel:
+    if training.is_panel and training.values.shape[2] > 1:
         order = int(VAR(training.values[0]).select_order(largest).selected_orders["bic"])
     else:
         # as statsmodels does for one series: all orders on the same rows
@@ -213,7 +214,7 @@ def _path_regression(paths: NDArray[np.float64], order: int) -> _Regression:
     lagged = [paths[:, order - k : length - k].reshape(-1, n_assets) for k in range(order + 1)]
     design = np.concatenate([np.ones((n_paths * (length - order), 1)), *lagged[1:]], axis=1)
     solution = np.linalg.lstsq(design, lagged[0], rcond=None)[0]
-    coefficients = solution[1:].reshape(order, n_assets, n_assets).transpose(0, 2, 1)
+    coefficients = solution[1:].reshape(order, n_assets, n_assets).transpose(0, 2, 1).astype(np.float64)
     return _Regression(solution[0], coefficients, lagged[0] - design @ solution)
 
 
@@ -246,8 +247,14 @@ def _stable(regression: _Regression, notes: list[str]) -> tuple[NDArray[np.float
     return regression.coefficients * powers[:, None, None], regression.intercept
 
 
-def _burn_in(coefficients: NDArray[np.float64]) -> int:
-    """Periods after which a start is forgotten to one part in a thousand."""
+def periods_to_forget(coefficients: NDArray[np.float64]) -> int:
+    """Periods after which a start is forgotten to one part in a thousand, at most 500.
+
+    Examples
+    --------
+    >>> periods_to_forget(np.array([[[0.5]]]))  # one lag, and 0.5^10 is below 1/1000
+    11
+    """
     radius = spectral_radius(coefficients)
     if radius == 0.0:
         return 0

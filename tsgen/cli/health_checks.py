@@ -95,11 +95,10 @@ def _answered(name: str, question: Callable[[], Check]) -> Check:
         return Check(name, False, f"{type(error).__name__}: {error}")
 
 
-def health_checks() -> list[Check]:
-    """Ask everything; never raises. Takes some seconds, because it loads every data set."""
+def _questions() -> list[tuple[str, Callable[[], Check]]]:
     from tsgen.marketdata.dataset_catalogue import dataset_names
 
-    questions: list[tuple[str, Callable[[], Check]]] = [
+    return [
         ("python", _python),
         ("versions", _versions),
         ("packages", _packages),
@@ -108,6 +107,10 @@ def health_checks() -> list[Check]:
         ("solver", _solver),
         ("temporary files", _temporary_folder),
         ("disk", _disk),
+        *((f"data {name}", lambda name=name: _data_set(name)) for name in dataset_names()),
     ]
-    questions += [(f"data {name}", lambda name=name: _data_set(name)) for name in dataset_names()]
-    return [_answered(name, question) for name, question in questions]
+
+
+def health_checks() -> list[Check]:
+    """Ask everything; never raises. Takes some seconds, because it loads every data set."""
+    return [_answered(name, question) for name, question in _questions()]

@@ -26,9 +26,11 @@ def _living_children() -> list[str]:
 
 
 def peak_memory_mb() -> float | None:
-    """Peak resident memory in MB (2**20 bytes): this process, its living children, the largest finished child.
+    """Peak resident memory in MB (2**20 bytes) of this process and its workers.
 
-    An upper bound: the peaks need not have been at the same time. ``None`` where the system keeps no such books.
+    An upper bound: the peaks need not have been at the same time. On Linux workers are the living child processes
+    (those of joblib stay alive between uses); elsewhere the largest finished one. ``None`` where the system keeps no
+    such books.
 
     Examples
     --------
@@ -42,5 +44,7 @@ def peak_memory_mb() -> float | None:
         return None
     unit = 2**20 if sys.platform == "darwin" else 2**10
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    finished = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
-    return round(own + max(finished, sum(_peak_of_process(pid) for pid in _living_children())), 1)
+    if _PROC.is_dir():
+        # not RUSAGE_CHILDREN: a process that only starts another program is booked with the memory of its parent
+        return round(own + sum(_peak_of_process(pid) for pid in _living_children()), 1)
+    return round(own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit, 1)

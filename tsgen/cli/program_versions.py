@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+_SOURCE_SUFFIXES = (".py", ".j2", ".js", ".toml")
 _PACKAGES = ("tsgen-toolkit", "numpy", "scipy", "pandas", "torch", "cvxpy", "clarabel", "arch", "plotly", "pyarrow")
 
 
@@ -40,7 +41,7 @@ def _source_digest() -> str:
     digest = hashlib.sha256()
     for package in ("tsgen", "portfolio"):
         root = package_folder(package)
-        for path in sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        for path in sorted(p for p in root.rglob("*") if p.suffix in _SOURCE_SUFFIXES):
             digest.update(f"{package}/{path.relative_to(root).as_posix()}".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

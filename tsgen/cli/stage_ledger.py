@@ -133,7 +133,8 @@ class StageLedger:
         if found is not None:
             return found
         began = clock()
-        facts = work()
+        # through JSON, as a later start will read it: the order of keys must not depend on who did the work
+        facts = json.loads(json.dumps(work(), sort_keys=True, allow_nan=False))
         entry = StageEntry(facts, self.digests(outputs), round(clock() - began, 3), peak_memory_mb(), False)
         content = {k: v for k, v in entry._asdict().items() if k != "resumed"}
         write_json(self._folder / f"{name}.json", {"key": key, **content})

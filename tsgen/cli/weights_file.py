@@ -16,6 +16,13 @@ def write_weights(table: pd.DataFrame, path: Path) -> None:
         table.rename_axis("asset").to_csv(temporary, lineterminator="\n")
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
 def read_weight_table(path: Path) -> pd.DataFrame:
     """Read weights of one or more policies.
 
@@ -32,7 +39,8 @@ def read_weight_table(path: Path) -> pd.DataFrame:
         If there is no column ``asset``, an asset repeats, or a weight is missing, infinite or not a number.
     """
     try:
-        table = pd.read_csv(path, dtype={"asset": str}, keep_default_na=False, float_precision="round_trip")
+        # as text: an asset may be called NA, and float() reads back every bit, which pandas does not promise
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise StorageError(
             f"cannot read the weights {path}: {error}. Expected a CSV with columns asset, weight."
@@ -45,7 +53,7 @@ def read_weight_table(path: Path) -> pd.DataFrame:
     if table["asset"].duplicated().any():
         raise DataError(f"{path.name} names {table['asset'][table['asset'].duplicated()].iloc[0]} more than once.")
     table = table.set_index("asset")
-    numbers = table.apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    numbers = table.map(_number)
     bad = ~np.isfinite(numbers.to_numpy())
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])

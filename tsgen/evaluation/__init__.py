@@ -7,11 +7,101 @@ from tsgen.evaluation.adapted_wasserstein import (
     gaussian_wasserstein,
     sampling_floor,
 )
+from tsgen.evaluation.adaptedness import (
+    future_of_history,
+    future_of_training,
+    horizon_prefix,
+    perturb_after,
+)
+from tsgen.evaluation.classifier_test import (
+    classifier_test,
+    window_features,
+)
+from tsgen.evaluation.dependence import (
+    dependence,
+)
+from tsgen.evaluation.effective_windows import (
+    effective_number,
+    effective_windows,
+)
+from tsgen.evaluation.marginal_law import (
+    marginal_law,
+)
+from tsgen.evaluation.memorisation import (
+    memorisation,
+)
+from tsgen.evaluation.metric_result import (
+    Judgement,
+    MetricResult,
+    judge,
+    results_by_name,
+)
+from tsgen.evaluation.paired_windows import (
+    PairedWindows,
+    window_dates,
+    windows_at,
+    windows_of_paths,
+)
+from tsgen.evaluation.path_functionals import (
+    path_functionals,
+)
+from tsgen.evaluation.proper_scores import (
+    energy_scores,
+    proper_scores,
+    score_differences,
+    variogram_scores,
+)
+from tsgen.evaluation.score_error import (
+    score_error,
+)
+from tsgen.evaluation.sensitivity import (
+    sensitivity,
+)
+from tsgen.evaluation.signature_distance import (
+    signature_distance,
+)
+from tsgen.evaluation.temporal_law import (
+    lagged_cross_correlation,
+    temporal_law,
+)
+from tsgen.evaluation.world_comparison import (
+    ComparisonEffort,
+)
 
 __all__ = [
+    "ComparisonEffort",
+    "Judgement",
+    "MetricResult",
+    "PairedWindows",
     "SamplingFloor",
+    "classifier_test",
+    "dependence",
+    "effective_number",
+    "effective_windows",
+    "energy_scores",
     "fitted_adapted_wasserstein",
+    "future_of_history",
+    "future_of_training",
     "gaussian_adapted_wasserstein",
     "gaussian_wasserstein",
+    "horizon_prefix",
+    "judge",
+    "lagged_cross_correlation",
+    "marginal_law",
+    "memorisation",
+    "path_functionals",
+    "perturb_after",
+    "proper_scores",
+    "results_by_name",
     "sampling_floor",
+    "score_differences",
+    "score_error",
+    "sensitivity",
+    "signature_distance",
+    "temporal_law",
+    "variogram_scores",
+    "window_dates",
+    "window_features",
+    "windows_at",
+    "windows_of_paths",
 ]

@@ -32,7 +32,8 @@ def dependence(
     -------
     tuple of MetricResult
         Root mean square difference over pairs of Pearson and Spearman correlations and of the lower and upper tail
-        dependence at 5 %, and the Frobenius norm of the covariance difference relative to that of the pool.
+        dependence at 5 %, all of returns in units of their date (`PairedWindows.scaled_members`); and the Frobenius
+        norm of the difference of the unscaled covariances relative to that of the pool.
 
     Raises
     ------
@@ -54,8 +55,7 @@ def dependence(
     """
     pairs.require(metric="dependence across assets", n_assets=2)
     rng = numpy_stream(seed, _GROUP)
-    members = pairs.members
-    scaled = members / members.reshape(-1, pairs.n_assets).std(axis=0)
+    members, scaled = pairs.members, pairs.scaled_members
     pearson = compare_worlds(scaled, pearson_correlations, rng=rng, effort=effort)
     ranks = compare_worlds(scaled, _rank_dependence, rng=rng, effort=effort)
     pool = _covariance(members.reshape(-1, 1, pairs.n_assets))

@@ -161,7 +161,7 @@ def check_tail_record(
     # interpolated quantiles may exceed the tail mean by rounding only
     if (shortfall < quantile * (1.0 - 1e-12)).any():
         raise DataError(
-            f"es must not be below var: it is on {int((shortfall < quantile).sum())} days. Both must have the same level "
-            "and the same sign."
+            f"es must not be below var: it is on {int((shortfall < quantile).sum())} days. Both must have the same "
+            "level and the same sign."
         )
     return realised, quantile, shortfall

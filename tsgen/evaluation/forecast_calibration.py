@@ -1,4 +1,4 @@
-"""Forecast calibration with daily re-conditioning: is what happened a typical draw from what was forecast?
+"""Forecast calibration with daily re-conditioning: whether what happened is a typical draw from what was forecast.
 
 The probability integral transforms (PIT) of a right forecast are uniform and independent over dates. Tested are
 their law (Kolmogorov-Smirnov, Anderson-Darling), mean, spread and memory (Berkowitz), the memory of their
@@ -7,6 +7,7 @@ probability score ranks models. Floors and p-values come from stand-ins, see `fo
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -113,7 +114,7 @@ def uniformity_test(pit: ArrayLike, *, rng: np.random.Generator, simulations: in
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> uniformity_test(rng.random(500) ** 1.3, rng=rng).anderson_darling_p_value
+    >>> uniformity_test(rng.random(500) ** 1.5, rng=rng).anderson_darling_p_value
     0.001
     """
     record = _checked_pit(pit)
@@ -186,18 +187,17 @@ def forecast_calibration_metrics(pool: ForecastPool) -> list[MetricResult]:
         ("PIT clustering", clustering_statistic),
     )
     results = [judged_metric((pool.pit,), statistic, group=GROUP, metric=name) for name, statistic in named]
-    for coverage in COVERAGES:
-        results.append(
-            judged_metric(
-                (pool.pit,),
-                lambda pit, c=coverage: coverage_error(pit, coverage=c),
-                group=GROUP,
-                metric=f"coverage of {coverage:.0%} intervals",
-                note=_coverage_note(pool.pit[:, 0], coverage),
-            )
+    results += [
+        judged_metric(
+            (pool.pit,),
+            partial(coverage_error, coverage=coverage),
+            group=GROUP,
+            metric=f"coverage of {coverage:.0%} intervals",
+            note=_coverage_note(pool.pit[:, 0], coverage),
         )
-    results.append(_reported_score(pool))
-    return results
+        for coverage in COVERAGES
+    ]
+    return [*results, _reported_score(pool)]
 
 
 def horizon_calibration_metrics(windows: PairedWindows, *, rng: np.random.Generator) -> list[MetricResult]:
@@ -242,7 +242,7 @@ def horizon_calibration_metrics(windows: PairedWindows, *, rng: np.random.Genera
         judged_metric((pit,), anderson_darling, group=GROUP, metric="horizon PIT Anderson-Darling"),
         judged_metric(
             (pit,),
-            lambda p: coverage_error(p, coverage=0.9),
+            partial(coverage_error, coverage=0.9),
             group=GROUP,
             metric="horizon coverage of 90% intervals",
             note=f"{windows.horizon} periods; covered {_inside(pit[:, 0], 0.9).mean():.1%}",
@@ -295,7 +295,7 @@ def _checked_pit(pit: ArrayLike) -> NDArray[np.float64]:
         raise ShapeError(f"pit must be one record of at least 20 dates, shape (date,): got shape {record.shape}.")
     if not ((record > 0.0) & (record < 1.0)).all():
         raise DataError(
-            "pit must lie strictly between 0 and 1 on every date: some values do not. Ranks of a finite ensemble must be "
-            "randomised, see PooledEnsemble.randomised_pit."
+            "pit must lie strictly between 0 and 1 on every date: some values do not. Ranks of a finite ensemble must "
+            "be randomised, see PooledEnsemble.randomised_pit."
         )
     return record

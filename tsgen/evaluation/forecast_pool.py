@@ -36,7 +36,7 @@ class ForecastPool:
     dates : DatetimeIndex of length D
     series : tuple of str
     pit : ndarray of shape (D, 1 + R, P), float64
-        Randomised probability integral transforms, uniform on (0, 1) and independent over dates if the forecast is right.
+        Randomised probability integral transforms: uniform and independent over dates if the forecast is right.
     crps : ndarray of shape (D, 1 + R, P), float64
         Fair score in units of the standard deviation of each series.
     tails : dict of float to TailForecast

@@ -1,4 +1,4 @@
-"""Joint score of value at risk and expected shortfall: which of several models forecasts the tail best?
+"""Joint score of value at risk and expected shortfall, to rank models by their forecast of the tail.
 
 Expected shortfall alone has no proper score; together with the value at risk it has. The zero-homogeneous
 member of the Fissler-Ziegel family is used: differences of scores do not depend on the unit of the returns.

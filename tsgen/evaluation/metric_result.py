@@ -20,8 +20,6 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 _LEVEL = 0.05
 _SUSPICIOUS_LEVEL = 0.01
-# with fewer null values the smallest of them is no 1 % quantile
-_NULLS_FOR_SUSPICION = 50
 # equal laws give values that differ by rounding only: those are ties
 _TIE = 1e-12
 
@@ -123,8 +121,9 @@ class Judgement(NamedTuple):
 def judge(value: float, null_values: ArrayLike) -> Judgement:
     """Compare a value with values of the same metric under the true law: the one verdict rule of this folder.
 
-    ``p = (1 + #{null >= value}) / (1 + #null)``. Above the floor if ``p < 0.05``. Below the floor if the value is
-    under the 1 % quantile of the null values or ``p > 0.99``, given at least 50 of them. Else at the floor.
+    ``p = (1 + #{null >= value}) / (1 + #null)``. Above the floor if ``p <= 0.05``. Below the floor if
+    ``(1 + #{null <= value}) / (1 + #null) <= 0.01``, which takes at least 99 null values, or if value and null values
+    are all the same number (scenarios without any variety). Else at the floor.
 
     Parameters
     ----------
@@ -149,9 +148,10 @@ def judge(value: float, null_values: ArrayLike) -> Judgement:
 
     Examples
     --------
-    >>> judge(3.0, list(range(-50, 50))).verdict
+    >>> nulls = list(range(-50, 50))
+    >>> judge(3.0, nulls).verdict
     'at floor'
-    >>> judge(99.0, list(range(-50, 50))).verdict, judge(-60.0, list(range(-50, 50))).verdict
+    >>> judge(99.0, nulls).verdict, judge(-60.0, nulls).verdict
     ('above floor', 'below floor')
     """
     nulls = np.asarray(null_values, dtype=np.float64)
@@ -164,12 +164,11 @@ def judge(value: float, null_values: ArrayLike) -> Judgement:
         raise DataError("value and null values must be finite to be judged: some are not. Check the windows.")
     tie = _TIE * max(abs(value), float(np.abs(nulls).max()))
     p_value = (1 + int((nulls >= value - tie).sum())) / (1 + nulls.size)
+    below = (1 + int((nulls <= value + tie).sum())) / (1 + nulls.size)
     verdict: Verdict = "at floor"
-    if p_value < _LEVEL:
+    if p_value <= _LEVEL:
         verdict = "above floor"
-    elif nulls.size >= _NULLS_FOR_SUSPICION and (
-        p_value > 1 - _SUSPICIOUS_LEVEL or value < float(np.quantile(nulls, _SUSPICIOUS_LEVEL))
-    ):
+    elif below <= _SUSPICIOUS_LEVEL or np.abs(nulls - value).max() <= tie:
         verdict = "below floor"
     return Judgement(verdict, p_value, float(nulls.mean()), float(nulls.std(ddof=1)))
 

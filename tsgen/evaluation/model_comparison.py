@@ -1,4 +1,4 @@
-"""Is one model better than another, or is the difference noise? Comparisons of scores made on the same dates.
+"""Comparison of models by their scores on the same dates: which differences are more than noise.
 
 Scores of neighbouring dates depend on each other, so errors come from blocks of dates (20 by default, about a
 month) and the set of models that cannot be told from the best one from a block bootstrap.

@@ -146,6 +146,29 @@ class PairedWindows:
         """Realised window first, then the generated ones: shape (unit, 1 + M, time, asset)."""
         return np.concatenate([self.realised[:, None], self.generated], axis=1)
 
+    @property
+    def scaled_members(self) -> NDArray[np.float64]:
+        """Members in units of their date: the conditional law without the swings of volatility between dates.
+
+        Divided, asset by asset, by the mean absolute return over all members of their unit, where units are dates;
+        by the one over all units for independent paths. Realised and generated members are treated alike, so they
+        stay exchangeable, and tests of tails and memory gain power: no few stormy dates dominate the rest.
+
+        Raises
+        ------
+        DataError
+            If an asset stands still in all members of a unit.
+        """
+        members = self.members
+        axes = (0, 1, 2) if self.dates is None else (1, 2)
+        scale = np.abs(members).mean(axis=axes, keepdims=True)
+        if (scale == 0.0).any():
+            raise DataError(
+                "an asset stands still in all windows of a date: its returns have no scale there. Leave out the asset "
+                "or the date."
+            )
+        return members / scale
+
     def require(self, *, metric: str, n_assets: int = 1, horizon: int = 1) -> None:
         """Raise unless there are enough assets and periods for a metric.
 

@@ -100,9 +100,7 @@ def equally_weighted(windows: NDArray[np.float64], *, kind: ReturnKind) -> NDArr
     return convert_returns(simple.mean(axis=-1, keepdims=True), from_kind="simple", to_kind=kind)
 
 
-def functional_values(
-    windows: NDArray[np.float64], functional: Functional, *, kind: ReturnKind
-) -> NDArray[np.float64]:
+def functional_values(windows: NDArray[np.float64], functional: Functional, *, kind: ReturnKind) -> NDArray[np.float64]:
     """One number per path and asset.
 
     Parameters

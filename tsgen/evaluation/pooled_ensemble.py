@@ -175,7 +175,7 @@ def checked_tail_position(level: float, n_scenarios: int) -> float:
     position = round((1.0 - level) * (n_scenarios + 1), 9)
     if position < 1.0:
         raise DataError(
-            f"the value at risk at level {level:g} needs at least {int(np.ceil(1.0 / (1.0 - level))) - 1} scenarios per "
-            f"date: got {n_scenarios}. Sample more scenarios or use a lower level."
+            f"the value at risk at level {level:g} needs at least {int(np.ceil(1.0 / (1.0 - level))) - 1} scenarios "
+            f"per date: got {n_scenarios}. Sample more scenarios or use a lower level."
         )
     return position

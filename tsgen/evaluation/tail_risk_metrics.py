@@ -70,13 +70,12 @@ def value_at_risk_metrics(pool: ForecastPool, *, levels: tuple[float, ...] = VAR
         hits = tail.losses > tail.var
         rejected = int((chi2.sf(kupiec_statistic(hits[:, 0], level=level), 1) < 0.05).sum())
         notes = {
-            "Kupiec": f"exceeded on {hits[:, 0].mean():.2%} of days, promised {1.0 - level:.2%}; asymptotically rejected "
-            f"for {rejected} of {hits.shape[2]} series"
+            "Kupiec": f"exceeded on {hits[:, 0].mean():.2%} of days, promised {1.0 - level:.2%}; asymptotically "
+            f"rejected for {rejected} of {hits.shape[2]} series"
         }
+        prefix = f"VaR {100 * level:g}%"
         results += [
-            judged_metric(
-                (hits,), statistic, group=VAR_GROUP, metric=f"VaR {100 * level:g}% {name}", note=notes.get(name, "")
-            )
+            judged_metric((hits,), statistic, group=VAR_GROUP, metric=f"{prefix} {name}", note=notes.get(name, ""))
             for name, statistic in _hit_statistics(level).items()
         ]
     return results
@@ -200,6 +199,6 @@ def _mean_score(
 def _check_shortfall(tail: TailForecast, level: float) -> None:
     if tail.es.min() <= 0.0:
         raise DataError(
-            f"the forecast expected shortfall at {level:g} is not positive on some date (smallest {tail.es.min():.4g}): "
-            "even the worst scenarios are gains. Check the sign and the units of the returns."
+            f"the forecast expected shortfall at {level:g} is not positive on some date: the smallest is "
+            f"{tail.es.min():.4g}, even the worst scenarios are gains. Check the sign and the units of the returns."
         )

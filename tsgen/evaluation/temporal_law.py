@@ -1,7 +1,8 @@
 """Dependence over time inside windows: memory of returns and of volatility, leverage, arrow of time.
 
-All products are taken within windows and centred by the mean of the pool of all members, never window by
-window: demeaning each short window would bias autocorrelations by about -1/T in any law.
+Returns are measured in units of their date (`PairedWindows.scaled_members`). All products are taken within
+windows and centred by the mean of the pool of all members, never window by window: demeaning each short
+window would bias autocorrelations by about -1/T in any law.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ _GROUP = "temporal law"
 _LONGEST_DEFAULT_LAG = 10
 _LONGEST_CROSS_LAG = 5
 _AGGREGATIONS = (1, 2, 5, 10, 20, 60)
+# of one sign over many lags: their mean is less noisy than any single lag
+_PERSISTENT = ("ACF |r|", "leverage")
 
 
 def temporal_law(
@@ -44,8 +47,10 @@ def temporal_law(
     tuple of MetricResult
         Root mean square differences over lags and assets of the autocorrelations of r, |r| and r^2, of the leverage
         function ``corr(r_t, r_{t+k}^2)`` and of the time reversal statistic
-        ``E[r_t^2 r_{t+k} - r_t r_{t+k}^2] / sd^3``; difference of the log kurtosis of sums over 1, 2, 5, ... periods;
-        with two assets or more, of the lagged cross-correlations (lags up to 5).
+        ``E[r_t^2 r_{t+k} - r_t r_{t+k}^2] / sd^3``; absolute difference of the means over lags and
+        assets of the autocorrelation of |r| and of the leverage function (long memory shows there first); difference of
+        the log kurtosis of sums over 1, 2, 5, ... periods; with two assets or more, of the lagged cross-correlations
+        (lags up to 5).
 
     Raises
     ------
@@ -73,17 +78,24 @@ def temporal_law(
     pairs.require(metric="the law over time", horizon=3)
     used = _checked_lags(lags, pairs.horizon)
     rng = numpy_stream(seed, _GROUP)
-    members = pairs.members
-    centred = members - _pool_mean(members)
-    # units of the pool: third and fourth powers of decimals would lose digits
+    centred = _centred(pairs.scaled_members)
+    # unit variance: the leverage function below is centred by one
     scaled = centred / np.sqrt(_pool_mean(centred**2))
-    results = [
-        _measure(_centred(transform(scaled)), lagged_correlations(used), name, rng=rng, effort=effort)
-        for name, transform in (("ACF r", _same), ("ACF |r|", np.abs), ("ACF r^2", np.square))
-    ]
-    results.append(_measure(scaled, _leverage(used), "leverage", rng=rng, effort=effort))
-    results.append(_measure(scaled, _time_reversal(used), "time reversal", rng=rng, effort=effort))
-    results.append(_measure(scaled, _log_kurtosis(pairs.horizon), "aggregational Gaussianity", rng=rng, effort=effort))
+    acf = lagged_correlations(used)
+    inputs = {
+        "ACF r": (scaled, acf),
+        "ACF |r|": (_centred(np.abs(scaled)), acf),
+        "ACF r^2": (_centred(scaled**2), acf),
+        "leverage": (scaled, _leverage(used)),
+        "time reversal": (scaled, _time_reversal(used)),
+        "aggregational Gaussianity": (scaled, _log_kurtosis(pairs.horizon)),
+    }
+    results = []
+    for metric, (values, statistic) in inputs.items():
+        comparison = compare_worlds(values, statistic, rng=rng, effort=effort)
+        results.append(comparison.measure(root_mean_square, group=_GROUP, metric=metric))
+        if metric in _PERSISTENT:
+            results.append(comparison.measure(_mean_gap, group=_GROUP, metric=f"{metric}, mean over lags"))
     if pairs.n_assets > 1:
         results.append(lagged_cross_correlation(pairs, seed=seed, effort=effort))
     return tuple(results)
@@ -125,9 +137,9 @@ def lagged_cross_correlation(
     """
     pairs.require(metric="lagged cross-correlation", n_assets=2, horizon=2)
     lags = range(1, min(_LONGEST_CROSS_LAG, pairs.horizon - 1) + 1)
-    members = pairs.members
     rng = numpy_stream(seed, f"{_GROUP} across assets")
-    return _measure(_centred(members), _cross(lags), "lagged cross-correlations", rng=rng, effort=effort)
+    comparison = compare_worlds(_centred(pairs.scaled_members), _cross(lags), rng=rng, effort=effort)
+    return comparison.measure(root_mean_square, group=_GROUP, metric="lagged cross-correlations")
 
 
 def lagged_correlations(lags: Sequence[int]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
@@ -158,19 +170,6 @@ def lagged_correlations(lags: Sequence[int]) -> Callable[[NDArray[np.float64]], 
     return statistic
 
 
-def _measure(
-    members: NDArray[np.float64],
-    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    metric: str,
-    *,
-    rng: np.random.Generator,
-    effort: ComparisonEffort,
-) -> MetricResult:
-    return compare_worlds(members, statistic, rng=rng, effort=effort).measure(
-        root_mean_square, group=_GROUP, metric=metric
-    )
-
-
 def _checked_lags(lags: Sequence[int] | None, horizon: int) -> tuple[int, ...]:
     if lags is None:
         return tuple(range(1, min(_LONGEST_DEFAULT_LAG, horizon - 1) + 1))
@@ -191,8 +190,8 @@ def _centred(members: NDArray[np.float64]) -> NDArray[np.float64]:
     return members - _pool_mean(members)
 
 
-def _same(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values
+def _mean_gap(difference: NDArray[np.float64]) -> float:
+    return abs(float(difference.mean()))
 
 
 def _mean_product(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

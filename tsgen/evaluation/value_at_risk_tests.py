@@ -1,4 +1,4 @@
-"""Backtests of value at risk: are exceedances as frequent as promised, and do they come without memory?
+"""Backtests of value at risk: exceedances must be as frequent as promised and come without memory.
 
 Likelihood-ratio tests of a record of exceedances (loss above the forecast). The statistics accept many records
 at once, shape (date, ...), because a scorecard needs their null distribution; the tests accept one record and add
@@ -90,7 +90,7 @@ def duration_statistic(hits: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def kupiec_test(hits: ArrayLike, *, level: float) -> LikelihoodRatioTest:
-    """Kupiec's proportion-of-failures test: is the exceedance rate ``1 - level``?
+    """Kupiec's proportion-of-failures test: the exceedance rate must be ``1 - level``.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def kupiec_test(hits: ArrayLike, *, level: float) -> LikelihoodRatioTest:
 
 
 def independence_test(hits: ArrayLike) -> LikelihoodRatioTest:
-    """Christoffersen's test: is an exceedance as likely after an exceedance as after a quiet day?
+    """Christoffersen's test: an exceedance must be as likely after an exceedance as after a quiet day.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def conditional_coverage_test(hits: ArrayLike, *, level: float) -> LikelihoodRat
 
 
 def duration_test(hits: ArrayLike) -> LikelihoodRatioTest:
-    """Duration test: do the days between exceedances have no memory (exponential within the Weibull family)?
+    """Duration test: the days between exceedances must have no memory (exponential within the Weibull family).
 
     The first and last durations are censored unless the record starts or ends with an exceedance. The scale is free,
     so the test says nothing on the rate.

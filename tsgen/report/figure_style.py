@@ -74,11 +74,19 @@ def styled(figure: go.Figure, *, title: str, x: str, y: str, height: int = 420) 
     """Apply the shared layout; ``x`` and ``y`` are axis titles with units."""
     figure.update_layout(
         template="none",
-        title={"text": title, "x": 0, "xref": "paper", "font": {"size": 15}},
+        title={
+            "text": title,
+            "x": 0,
+            "xref": "paper",
+            "y": 0.97,
+            "yref": "container",
+            "yanchor": "top",
+            "font": {"size": 15},
+        },
         height=height,
-        margin={"l": 70, "r": 20, "t": 60, "b": 60},
+        margin={"l": 70, "r": 20, "t": 90, "b": 60},
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        legend={"orientation": "h", "y": -0.2},
+        legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"},
         hovermode="closest",
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",

@@ -48,7 +48,7 @@ def volatility_figure(report: RunReport) -> go.Figure:
         f"last {last.n_dates} dates": last.values.std(axis=0),
         f"last {recent.n_dates:,} dates": recent.values.std(axis=0),
     }
-    symbols = ("circle", "diamond", "line-ns-open")
+    symbols = ("circle", "diamond", "x-thin-open")
     traces = [
         go.Scatter(
             x=short_numbers(values * scale),

@@ -24,7 +24,7 @@ def historical_horizon_returns(panel: ReturnPanel, horizon: int) -> NDArray[np.f
     --------
     >>> frame = pd.DataFrame({"A": [0.1, 0.0, -0.5]}, index=pd.bdate_range("2024-01-01", periods=3))
     >>> historical_horizon_returns(ReturnPanel(frame, kind="simple"), 2).round(6).tolist()
-    [[0.10000000000000009], [-0.5]]
+    [[0.1], [-0.5]]
     """
     logs = np.vstack([np.zeros(panel.n_assets), np.cumsum(panel.to_kind("log").values, axis=0)])
     return np.expm1(logs[horizon:] - logs[:-horizon])

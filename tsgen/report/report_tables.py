@@ -74,8 +74,8 @@ def weight_rows(report: RunReport) -> Table:
     return Table(header, rows)
 
 
-def _with_error(value: float, error: float) -> str:
-    return f"{percent(value, digits=1)} ± {percent(error, digits=1, sign=False)}"
+def _with_error(value: float, error: float, *, sign: bool = True) -> str:
+    return f"{percent(value, digits=1, sign=sign)} ± {percent(error, digits=1, sign=False)}"
 
 
 def performance_rows(report: RunReport) -> Table | None:
@@ -90,7 +90,7 @@ def performance_rows(report: RunReport) -> Table | None:
             [
                 policy.name,
                 _with_error(r.annualised_return, error["annualised_return"]),
-                _with_error(r.annualised_volatility, error["annualised_volatility"]),
+                _with_error(r.annualised_volatility, error["annualised_volatility"], sign=False),
                 f"{r.sharpe_ratio:.2f} ± {error['sharpe_ratio']:.2f}",
                 percent(r.maximum_drawdown, digits=1, sign=False),
                 f"{len(r.returns):,}",
