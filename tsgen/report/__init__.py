@@ -5,7 +5,8 @@ file that opens offline. Computes nothing that decides anything. Sits below `tsg
 and `tsgen.generator`.
 """
 
+from tsgen.report.fan_chart import fan_chart
 from tsgen.report.html_report import render_report, write_report
 from tsgen.report.run_report import Policy, RunReport
 
-__all__ = ["Policy", "RunReport", "render_report", "write_report"]
+__all__ = ["Policy", "RunReport", "fan_chart", "render_report", "write_report"]

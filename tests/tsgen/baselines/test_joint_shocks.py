@@ -1,5 +1,7 @@
 """Multivariate Student-t shocks, constant and dynamic correlation, the t copula and its margins."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,6 +124,24 @@ def test_simulated_covariance_is_the_filtered_one():
     assert np.abs((products.mean(axis=0) - expected) / errors).max() < 5.0
     constant = baseline.correlation * np.outer(deviation, deviation)
     assert np.abs((products.mean(axis=0) - constant) / errors).max() > 8.0
+
+
+def test_simulated_correlation_follows_the_simulated_shocks(panel):
+    """Second period: products of shocks have slope 1 on the correlation that the first period implies; z below 5."""
+    a, b = 0.25, 0.6
+    baseline = dataclasses.replace(GarchCcc.fit(panel), dynamics=np.array([a, b]), dof=30.0)
+    recursion, n = baseline.recursion, 40_000
+    e = baseline.sample(n, 2, seed=0).returns - baseline.mean
+    h = np.tile(baseline.variance, (n, 1))
+    first = e[:, 0] / np.sqrt(recursion.used(h))
+    second = e[:, 1] / np.sqrt(recursion.used(recursion.following(h, e[:, 0])))
+    q = (1.0 - a - b) * baseline.correlation + a * first[:, :, None] * first[:, None, :] + b * baseline.quasi
+    implied = q[:, 0, 1] / np.sqrt(q[:, 0, 0] * q[:, 1, 1])
+    product, spread = second[:, 0] * second[:, 1], implied - implied.mean()
+    residual = spread * (product - implied)
+    assert abs(residual.mean()) < 5.0 * residual.std() / np.sqrt(n)
+    # constant correlation would have slope 0
+    assert (spread * product).mean() > 5.0 * (spread * product).std() / np.sqrt(n)
 
 
 def test_constant_correlation_process_is_recovered_and_continued():

@@ -64,7 +64,8 @@ def test_the_default_configuration_can_be_printed(tsgen):
 
 def test_fit_then_sample_equals_the_api(tsgen, tmp_path):
     got = tsgen(
-        "fit", "sample", "--preset", "fast", "--until", "2018-12-31", "--assets", "SYN_B,SYN_A", "--output", tmp_path / "g", "--json"
+        "fit", "sample", "--preset", "fast", "--until", "2018-12-31", "--assets", "SYN_B,SYN_A",
+        "--output", tmp_path / "g", "--json",
     )  # fmt: skip
     assert got.code == 0, got.err
     content = json.loads(got.out)
