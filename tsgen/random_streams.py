@@ -2,22 +2,16 @@
 
 Numbers are not streamed but looked up with a counter-based generator (Philox). Extending the
 horizon, changing the number of scenarios or the number of workers, or regenerating one block alone
-therefore never moves any other number. Nothing here touches a global random state, except the one
-context manager that torch forces on us for weight initialisation, which restores it.
+therefore never moves any other number. Nothing here touches a global random state. Torch's generators are in
+`tsgen.torch_streams`, so that this module works without torch.
 """
 
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError
-
-if TYPE_CHECKING:
-    import torch
 
 
 def check_seed(seed: int) -> int:
@@ -76,30 +70,6 @@ def addressed_normals(
     counter = np.array([0, 0, period, block], dtype=np.uint64)
     generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
     return generator.standard_normal(shape, dtype=np.float32)
-
-
-def torch_stream(seed: int, purpose: str) -> "torch.Generator":
-    """Independent torch CPU generator for one purpose."""
-    import torch  # here, so that this module is usable without torch
-
-    generator = torch.Generator(device="cpu")
-    # torch takes a signed 64-bit seed
-    generator.manual_seed(int(stream_key(seed, purpose)[0] >> np.uint64(1)))
-    return generator
-
-
-@contextmanager
-def module_initialisation(seed: int, purpose: str) -> Iterator[None]:
-    """Seed torch's global CPU stream for building modules, and restore it afterwards.
-
-    ``torch.nn`` initialisers accept no generator everywhere; this is the only place where the
-    global stream is used, and it leaves no trace.
-    """
-    import torch  # as above
-
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(stream_key(seed, purpose)[0] >> np.uint64(1)))
-        yield
 
 
 def dated_seed(seed: int, stamp: str) -> int:

@@ -147,10 +147,11 @@ def _name_of(model: Any) -> str:
 def _dated(
     named: dict[str, Any], period: EvaluationPeriod, *, seed: int, config: EvaluationConfig, listener: Progress
 ) -> dict[str, ModelEvaluation]:
-    evaluations: dict[str, ModelEvaluation] = {}
-    for done, (name, item) in enumerate(named.items()):
+    for name, item in named.items():
         if isinstance(item, ScenarioSet):
             raise ConfigError(f"{name} is a fixed set and cannot be re-conditioned beside a generator: leave it out.")
+    evaluations: dict[str, ModelEvaluation] = {}
+    for done, (name, item) in enumerate(named.items()):
         listener(ProgressEvent("evaluate", done, len(named), name))
         generator = item.fit(period.training) if isinstance(item, type) else item
         check_same_assets(generator, period.panel)
@@ -162,10 +163,11 @@ def _dated(
 def _undated(
     named: dict[str, Any], paths: ScenarioSet, *, seed: int, config: EvaluationConfig, listener: Progress
 ) -> dict[str, ModelEvaluation]:
-    evaluations: dict[str, ModelEvaluation] = {}
-    for done, (name, item) in enumerate(named.items()):
+    for name, item in named.items():
         if isinstance(item, type):
             raise ConfigError(f"{name} is not fitted and independent paths have no training part: fit it first.")
+    evaluations: dict[str, ModelEvaluation] = {}
+    for done, (name, item) in enumerate(named.items()):
         listener(ProgressEvent("evaluate", done, len(named), name))
         evaluations[name] = evaluate_paths(item, paths, seed=seed, config=config)
     listener(ProgressEvent("evaluate", len(named), len(named)))

@@ -103,7 +103,8 @@ def evaluation_period(
         if cutoff > period.start or cutoff >= data.dates[-1]:
             raise LookAheadError(
                 f"{name} was trained up to {cutoff.date()}, evaluation would start after {period.start.date()} "
-                f"and end on {data.dates[-1].date()}: it has seen what it is asked to forecast. Give later data or train on less."
+                f"and end on {data.dates[-1].date()}: it has seen what it is asked to forecast. Give later data, or "
+                "train on less."
             )
     return period
 

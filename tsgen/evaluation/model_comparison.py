@@ -88,7 +88,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, block: int = BLOCK
     a, b = _checked_pair(first, second)
     means = _block_means(a - b, block)
     error = float(means.std(ddof=1) / np.sqrt(means.size))
-    if error == 0.0:
+    if _is_constant(a - b, scale=float(np.abs(np.concatenate([a, b])).max())):
         raise DataError("the two records differ by a constant: no error can be estimated. Are they different models?")
     ratio = float(means.mean() / error)
     return PairedDifference(
@@ -204,10 +204,15 @@ def model_confidence_set(
 def _check_distinct(losses: NDArray[np.float64], names: list[str]) -> None:
     for i in range(len(names)):
         for j in range(i):
-            if np.ptp(losses[:, i] - losses[:, j]) == 0.0:
+            if _is_constant(losses[:, i] - losses[:, j], scale=float(np.abs(losses).max())):
                 raise DataError(
                     f"models {names[j]!r} and {names[i]!r} have the same scores up to a constant: leave one out."
                 )
+
+
+def _is_constant(difference: NDArray[np.float64], *, scale: float) -> bool:
+    # a difference of equal records is rounding: a few units in the last place of the scores
+    return float(np.ptp(difference)) <= 1e-13 * scale
 
 
 def _checked_pair(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -163,7 +163,7 @@ def _regimes(pool: ForecastPool, period: EvaluationPeriod) -> tuple[list[MetricR
 
 
 def _window_scores(windows: PairedWindows) -> tuple[dict[str, NDArray[np.float64]], dict[str, int]]:
-    if windows.horizon * windows.n_assets < 2:
+    if windows.horizon * windows.n_assets < 2 or windows.n_scenarios < 2:  # the family above says so
         return {}, {}
     scores = {"energy score": energy_scores(windows), "variogram score": variogram_scores(windows)}
     # windows do not overlap: neighbours share volatility only through forecasts that are conditional on it

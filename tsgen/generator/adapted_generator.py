@@ -81,6 +81,11 @@ class AdaptedDiffusionGenerator:
         """Return convention of the scenarios."""
         return self.record.kind
 
+    @property
+    def training_cutoff(self) -> pd.Timestamp | None:
+        """Last date seen in training; ``None`` for paths without dates."""
+        return self.record.training_cutoff
+
     def sample(
         self,
         n_scenarios: int,

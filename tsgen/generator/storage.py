@@ -19,9 +19,9 @@ from tsgen.complete_files import complete_folder, sha256_of
 from tsgen.errors import CheckpointError, TsgenError
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.networks.score_head import HeadShape, ScoreHead
-from tsgen.random_streams import module_initialisation
 from tsgen.sampling.origin import Origin
 from tsgen.sampling.sampler_config import SamplerConfig
+from tsgen.torch_streams import module_initialisation
 from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
 from tsgen.whitening.identity import IdentityWhitening

@@ -1,7 +1,14 @@
 (function () {
   "use strict";
   var content = JSON.parse(document.getElementById("chart-data").textContent);
-  var settings = { responsive: true, displaylogo: false };
+  // Plotly's own toolbar has a button that sends a chart to its maker: nothing may leave this file
+  var settings = {
+    responsive: true,
+    displaylogo: false,
+    plotlyServerURL: "",
+    showSendToCloud: false,
+    modeBarButtonsToRemove: ["sendChartToCloud"]
+  };
   function draw(id, figure) {
     Plotly.react(document.getElementById(id), figure.data, figure.layout, settings);
   }

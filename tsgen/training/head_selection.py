@@ -18,7 +18,7 @@ from tsgen.diffusion.forward_noising import noised, velocity_target
 from tsgen.networks.history_encoder import Activation, ContextKind
 from tsgen.networks.score_head import HeadShape, ScoreHead
 from tsgen.progress import Progress, silent
-from tsgen.random_streams import module_initialisation, torch_stream
+from tsgen.torch_streams import module_initialisation, torch_stream
 from tsgen.training.mixture_anchor import fit_mixture
 from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_loop import HeldOut, Trained, block_losses, hold_out, train_head

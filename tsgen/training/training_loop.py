@@ -12,7 +12,7 @@ from tsgen.diffusion.denoising_loss import noised_batch, row_losses
 from tsgen.errors import TrainingError
 from tsgen.networks.score_head import ScoreHead
 from tsgen.progress import Progress, ProgressEvent, silent
-from tsgen.random_streams import torch_stream
+from tsgen.torch_streams import torch_stream
 from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_rows import TrainingRows
 

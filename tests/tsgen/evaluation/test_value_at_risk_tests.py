@@ -82,7 +82,7 @@ def test_size_under_independent_exceedances_and_power_against_clusters():
         # 400 records: 5 % +- 1.1 %; asymptotics at 100 exceedances are good to about 1 %
         assert abs((statistic > critical).mean() - 0.05) < 0.04
     state = (np.cumsum(rng.random((2000, 50)) < 0.02, axis=0) % 2).astype(bool)
-    clustered = rng.random((2000, 50)) < np.where(state, 0.09, 0.01)
+    clustered = rng.random((2000, 50)) < np.where(state, 0.15, 0.003)
     assert (duration_statistic(clustered) > 3.841).mean() > 0.9
     assert (kupiec_statistic(rng.random((2000, 50)) < 0.08, level=0.95) > 3.841).mean() > 0.95
 

@@ -6,7 +6,7 @@ import torch
 from tsgen.diffusion.mixture_velocity import GaussianMixture, mixture_velocity
 from tsgen.networks.history_encoder import HistoryEncoder, Past
 from tsgen.networks.score_head import HeadShape, ScoreHead
-from tsgen.random_streams import module_initialisation
+from tsgen.torch_streams import module_initialisation
 
 MIXTURE = GaussianMixture(
     torch.log(torch.tensor([0.7, 0.3])),

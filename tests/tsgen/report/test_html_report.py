@@ -76,6 +76,14 @@ def test_the_policy_allows_exactly_the_two_scripts_in_the_file(report):
     assert script_digest("alert(1)") not in allowed
 
 
+def test_no_chart_can_be_sent_away(report):
+    """Plotly's default toolbar offers to upload a chart; the button must exist under this name to be removed by it."""
+    text = render_report(report)
+    assert 'modeBarButtonsToRemove: ["sendChartToCloud"]' in text
+    assert 'plotlyServerURL: ""' in text
+    assert 'name:"sendChartToCloud"' in text, "the button has another name in this version of Plotly"
+
+
 def test_hostile_names_stay_text_everywhere(hostile):
     text = render_report(hostile)
     elements = _parsed(text)

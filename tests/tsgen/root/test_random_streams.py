@@ -6,15 +6,8 @@ import torch
 from scipy import stats
 
 from tsgen.errors import ConfigError
-from tsgen.random_streams import (
-    addressed_normals,
-    check_seed,
-    dated_seed,
-    module_initialisation,
-    numpy_stream,
-    stream_key,
-    torch_stream,
-)
+from tsgen.random_streams import addressed_normals, check_seed, dated_seed, numpy_stream, stream_key
+from tsgen.torch_streams import module_initialisation, torch_stream
 
 
 def test_an_address_is_a_pure_function():
