@@ -52,6 +52,18 @@ def right_pairs(n_units=60, n_members=16, horizon=12, n_assets=2, *, seed):
     return paired(both[:, 0], both[:, 1:])
 
 
+def history_pairs(n_units=60, n_members=16, horizon=12, n_assets=2, *, seed):
+    """As `right_pairs`, along one history: the next level depends on what the realised window did."""
+    rng = np.random.default_rng(seed)
+    level, units = np.array([0.01]), []
+    for _ in range(n_units):
+        units.append(draw(level, 1 + n_members, horizon, n_assets, rng=rng))
+        realised = np.sqrt((units[-1][0, 0] ** 2).mean())
+        level = 0.01**0.3 * level**0.3 * np.clip(realised, 1e-3, 0.1) ** 0.4
+    both = np.concatenate(units)
+    return paired(both[:, 0], both[:, 1:])
+
+
 def wrong_pairs(fault, n_units=60, n_members=16, horizon=12, n_assets=2, *, seed):
     """The right realised windows beside generated ones with one named fault."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ metric is judged against its own value for the stand-ins. Above `pooled_ensemble
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -141,7 +141,7 @@ def pool_forecasts(
 
 
 def judged_metric(
-    arrays: tuple[NDArray[np.float64], ...], statistic: Statistic, *, group: str, metric: str, note: str = ""
+    arrays: tuple[NDArray[Any], ...], statistic: Statistic, *, group: str, metric: str, note: str = ""
 ) -> MetricResult:
     """Average a statistic over series and judge it against the stand-ins.
 
@@ -180,7 +180,7 @@ def judged_metric(
     )
 
 
-def _jackknife_error(arrays: tuple[NDArray[np.float64], ...], statistic: Statistic) -> float:
+def _jackknife_error(arrays: tuple[NDArray[Any], ...], statistic: Statistic) -> float:
     n_dates = arrays[0].shape[0]
     groups = np.arange(n_dates) * _JACKKNIFE_GROUPS // n_dates
     left_out = [

@@ -47,15 +47,19 @@ def compare_scores(
     for score, record in own.scores.items():
         others = {n: e.scores[score] for n, e in evaluations.items() if n != model and score in e.scores}
         block = own.blocks[score]
+        distinct = {model: record}
         for name, other in others.items():
             try:
                 result = paired_difference(record, other, block=block)
             except DataError as error:
                 skipped.append(SkippedMetrics(f"{score} against {name}", str(error)))
                 continue
+            distinct[name] = other
             paired.append({"score": score, "baseline": name, **result._asdict()})
+        if len(distinct) < 2:
+            continue
         try:
-            table = model_confidence_set({model: record, **others}, seed=seed, block=block)
+            table = model_confidence_set(distinct, seed=seed, block=block)
         except DataError as error:
             skipped.append(SkippedMetrics(f"confidence set of the {score}", str(error)))
             continue

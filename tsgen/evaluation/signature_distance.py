@@ -50,8 +50,9 @@ def signature_distance(
 
     Notes
     -----
-    Paths are cumulated returns from zero, every asset divided by its standard deviation over all members and by
-    ``sqrt(T N)``, with time as an additional channel from 0 to 1 and a Gaussian static kernel of width one.
+    Paths are cumulated returns in units of their date (`PairedWindows.scaled_members`) from zero, every asset divided
+    by its standard deviation over all members and by ``sqrt(T N)``, with time as an additional channel from 0 to 1 and
+    a Gaussian static kernel of width one.
     The distance has no unit and depends on this scaling: compare values only at equal T and N.
 
     References
@@ -133,8 +134,7 @@ def _subset(pairs: PairedWindows, most_paths: int, rng: np.random.Generator) -> 
     n_units = min(pairs.n_units, most_paths // (1 + n_scenarios))
     units = np.sort(rng.permutation(pairs.n_units)[:n_units])
     scenarios = rng.permutation(pairs.n_scenarios)[:n_scenarios]
-    generated = pairs.generated[units][:, scenarios]
-    return np.concatenate([pairs.realised[units][:, None], generated], axis=1)
+    return pairs.scaled_members[units][:, np.concatenate([[0], 1 + scenarios])]
 
 
 def _mmd(

@@ -71,5 +71,5 @@ def test_stale_asset_is_refused():
 
 
 def test_one_asset_is_refused():
-    with pytest.raises(DataError, match="dependence across assets .* needs at least 2: got 1"):
+    with pytest.raises(DataError, match=r"dependence across assets .* needs at least 2: got 1"):
         dependence(right_pairs(20, 4, 5, 1, seed=0), seed=0)

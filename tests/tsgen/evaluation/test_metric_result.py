@@ -58,8 +58,8 @@ def test_excess():
         ({"value": np.nan}, DataError, "value of g / m must be finite: got nan"),
         ({"floor": np.inf}, DataError, "floor of g / m must be finite"),
         ({"standard_error": -1.0}, DataError, "must not be negative"),
-        ({"verdict": "fine"}, ConfigError, "verdict must be one of below floor, .* got 'fine'"),
-        ({"p_value": 1.5}, ConfigError, "p_value must be in \\[0, 1\\] or None: got 1.5"),
+        ({"verdict": "fine"}, ConfigError, r"verdict must be one of below floor, .* got 'fine'"),
+        ({"p_value": 1.5}, ConfigError, r"p_value must be in \[0, 1\] or None: got 1.5"),
         ({"n": 0}, ConfigError, "must be positive: got 0"),
     ],
 )

@@ -104,7 +104,7 @@ def test_windows_of_paths_refusals():
         windows_of_paths(paths(20, probabilities=weights), paths(10), seed=0)
     with pytest.raises(DataError, match="at least as many generated as real paths are needed: got 9 for 10"):
         windows_of_paths(paths(9), paths(10), seed=0)
-    with pytest.raises(DataError, match="at least 8 units .* got 1"):
+    with pytest.raises(DataError, match=r"at least 8 units .* got 1"):
         windows_of_paths(paths(9), paths(1), seed=0)
     with pytest.raises(ConfigError, match="n_scenarios must be a positive integer: got 0"):
         windows_of_paths(Noise(), paths(10), seed=0, n_scenarios=0)
@@ -127,7 +127,7 @@ def test_container_refusals():
     hole, still = good.copy(), many.copy()
     hole[0, 0, 0] = np.nan
     still[..., 1] = 0.5
-    with pytest.raises(ShapeError, match="realised windows must have axes \\(unit, time, asset\\)"):
+    with pytest.raises(ShapeError, match=r"realised windows must have axes \(unit, time, asset\)"):
         build(realised=good[0])
     with pytest.raises(ShapeError, match="generated windows must have axes"):
         build(generated=many[:, :0])
@@ -135,7 +135,7 @@ def test_container_refusals():
         build(realised=hole)
     with pytest.raises(DataError, match="generated windows are constant for B"):
         build(generated=still)
-    with pytest.raises(ShapeError, match="expected \\(9, M, 4, 2\\), got \\(9, 3, 3, 2\\)"):
+    with pytest.raises(ShapeError, match=r"expected \(9, M, 4, 2\), got \(9, 3, 3, 2\)"):
         build(generated=many[:, :, 1:])
     with pytest.raises(DataError, match="assets must be 2 different names"):
         build(assets=("A", "A"))
@@ -157,7 +157,7 @@ def test_copied_and_read_only():
 
 
 def test_require():
-    with pytest.raises(DataError, match="spread needs at least 3: got 2|needs at least 3: got 2"):
+    with pytest.raises(DataError, match=r"spread needs at least 3: got 2|needs at least 3: got 2"):
         build().require(metric="spread", n_assets=3)
     with pytest.raises(DataError, match="spread needs windows of at least 5 periods: got 4"):
         build().require(metric="spread", horizon=5)

@@ -52,7 +52,7 @@ def test_only_ranks_see_a_look_ahead():
 
 
 def test_refusals():
-    with pytest.raises(ConfigError, match="functional must be one of maximum drawdown, .* got 'sum'"):
+    with pytest.raises(ConfigError, match=r"functional must be one of maximum drawdown, .* got 'sum'"):
         functional_values(np.zeros((3, 1)), "sum", kind="log")
     with pytest.raises(DataError, match="path functionals needs windows of at least 2 periods: got 1"):
         path_functionals(right_pairs(10, 3, 1, 1, seed=0), seed=0)

@@ -17,7 +17,7 @@ def test_agrees_with_the_library():
     pairs = right_pairs(20, 3, 6, 2, seed=0)
     result = signature_distance(pairs, seed=0)
     # equal subset: 20 units and 3 scenarios fit
-    paths = cumulated_paths(pairs.members).reshape(20, 4, 7, 2)
+    paths = cumulated_paths(pairs.scaled_members).reshape(20, 4, 7, 2)
     expected = pysiglib.sig_mmd(
         np.ascontiguousarray(paths[:, 0]),
         np.ascontiguousarray(paths[:, 1:].reshape(60, 7, 2)),

@@ -44,7 +44,9 @@ def test_lead_lag_between_assets():
     reverse = process.sample(150 * 9, 8, rng=rng).reshape(150, 9, 8, 2)[..., ::-1]
     assert lagged_cross_correlation(pairs_of(realised, reverse), seed=0).verdict == "above floor"
     same = process.sample(150 * 9, 8, rng=rng).reshape(150, 9, 8, 2)
-    assert lagged_cross_correlation(pairs_of(realised, same), seed=0).verdict != "above floor"
+    # one right law in twenty is rejected at 5 %, so look at sizes: noise of 150 x 7 products is 0.03
+    right, wrong = (lagged_cross_correlation(pairs_of(realised, other), seed=0) for other in (same, reverse))
+    assert right.value < 2 * 0.03 < wrong.value
 
 
 def test_leverage_and_the_arrow_of_time():
@@ -70,11 +72,11 @@ def test_aggregational_gaussianity():
 
 
 def test_refusals():
-    with pytest.raises(ConfigError, match="lags must be integers between 1 and 4.* got \\[1, 5\\]"):
+    with pytest.raises(ConfigError, match=r"lags must be integers between 1 and 4.* got \[1, 5\]"):
         temporal_law(right_pairs(10, 3, 5, 1, seed=0), seed=0, lags=[1, 5])
-    with pytest.raises(ConfigError, match="got \\[\\]"):
+    with pytest.raises(ConfigError, match=r"got \[\]"):
         temporal_law(right_pairs(10, 3, 5, 1, seed=0), seed=0, lags=[])
     with pytest.raises(DataError, match="the law over time needs windows of at least 3 periods: got 2"):
         temporal_law(right_pairs(10, 3, 2, 1, seed=0), seed=0)
-    with pytest.raises(DataError, match="lagged cross-correlation .* at least 2: got 1"):
+    with pytest.raises(DataError, match=r"lagged cross-correlation .* at least 2: got 1"):
         lagged_cross_correlation(right_pairs(10, 3, 5, 1, seed=0), seed=0)
