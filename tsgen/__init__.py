@@ -10,6 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsgen import baselines as baselines
+    from tsgen.evaluation.evaluation_config import EvaluationConfig as EvaluationConfig
+    from tsgen.evaluation.model_judgement import evaluate as evaluate
+    from tsgen.evaluation.scorecard import Scorecard as Scorecard
     from tsgen.generator import AdaptedDiffusionGenerator as AdaptedDiffusionGenerator
     from tsgen.generator import GeneratorConfig as GeneratorConfig
     from tsgen.generator import fit_generator as fit_generator
@@ -21,9 +25,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AdaptedDiffusionGenerator": "tsgen.generator",
+    "EvaluationConfig": "tsgen.evaluation.evaluation_config",
     "GeneratorConfig": "tsgen.generator",
     "ReturnPanel": "tsgen.marketdata",
     "ScenarioSet": "tsgen.scenario_set",
+    "Scorecard": "tsgen.evaluation.scorecard",
+    "evaluate": "tsgen.evaluation.model_judgement",
     "fit_generator": "tsgen.generator",
     "list_datasets": "tsgen.marketdata",
     "load_generator": "tsgen.generator",
@@ -32,9 +39,13 @@ _HOME = {
 
 __all__ = [
     "AdaptedDiffusionGenerator",
+    "EvaluationConfig",
     "GeneratorConfig",
     "ReturnPanel",
     "ScenarioSet",
+    "Scorecard",
+    "baselines",
+    "evaluate",
     "fit_generator",
     "list_datasets",
     "load_generator",
@@ -48,6 +59,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 
 def __getattr__(name: str) -> Any:
+    if name == "baselines":
+        return import_module("tsgen.baselines")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'tsgen' has no attribute {name!r}; public names are {', '.join(__all__)}")

@@ -12,18 +12,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError, DataError, ShapeError
-from tsgen.evaluation.dated_scenarios import ScenarioGenerator, scenarios_at
+from tsgen.evaluation.dated_scenarios import SamplesScenarios, scenarios_at
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import numpy_stream
 
-FitUntil = Callable[[ReturnPanel, pd.Timestamp], ScenarioGenerator]
+FitUntil = Callable[[ReturnPanel, pd.Timestamp], SamplesScenarios]
 
 _GROUP = "adaptedness"
 
 
 def horizon_prefix(
-    generator: ScenarioGenerator, *, horizon: int, n_scenarios: int, seed: int, history: ReturnPanel | None = None
+    generator: SamplesScenarios, *, horizon: int, n_scenarios: int, seed: int, history: ReturnPanel | None = None
 ) -> MetricResult:
     """Check that the first half of a long path is the short path with the same seed.
 
@@ -32,7 +32,7 @@ def horizon_prefix(
 
     Parameters
     ----------
-    generator : ScenarioGenerator
+    generator : SamplesScenarios
     horizon : int
         Of the long path, at least 2.
     n_scenarios, seed : int
@@ -69,7 +69,7 @@ def horizon_prefix(
 
 
 def future_of_history(
-    generator: ScenarioGenerator,
+    generator: SamplesScenarios,
     panel: ReturnPanel,
     date: Any,
     *,
@@ -81,7 +81,7 @@ def future_of_history(
 
     Parameters
     ----------
-    generator : ScenarioGenerator
+    generator : SamplesScenarios
         Asked for forecasts of ``date`` and of the last date in one pass (``sample_at``) where it offers that.
     panel : ReturnPanel
     date : date-like

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tsgen.errors import DataError, ShapeError
-from tsgen.evaluation.dated_scenarios import ScenarioGenerator, checked_dates, scenarios_at
+from tsgen.evaluation.dated_scenarios import SamplesScenarios, checked_dates, scenarios_at
 from tsgen.marketdata import ReturnPanel
 from tsgen.return_kind import convert_returns
 
@@ -178,7 +178,7 @@ def series_names(assets: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def forecast_daily(
-    generator: ScenarioGenerator,
+    generator: SamplesScenarios,
     panel: ReturnPanel,
     dates: Iterable[Any],
     *,
@@ -189,7 +189,7 @@ def forecast_daily(
 
     Parameters
     ----------
-    generator : ScenarioGenerator
+    generator : SamplesScenarios
     panel : ReturnPanel
         History and evaluation period together.
     dates : iterable of Timestamp

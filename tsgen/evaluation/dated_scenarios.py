@@ -20,8 +20,11 @@ from tsgen.scenario_set import ScenarioSet
 
 
 @runtime_checkable
-class ScenarioGenerator(Protocol):
-    """Whatever can be evaluated: it knows its assets and units and samples paths after a history."""
+class SamplesScenarios(Protocol):
+    """Whatever can be evaluated: it knows its assets and units and samples paths after a history.
+
+    Weaker than `tsgen.baselines.ScenarioGenerator`: a user's own model need not know its training cut-off.
+    """
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -45,12 +48,12 @@ class DatedGenerator(Protocol):
     def sample_at(
         self, panel: ReturnPanel, dates: pd.DatetimeIndex, n_scenarios: int, horizon: int, *, seed: int
     ) -> Iterator[NDArray[np.float64]]:
-        """Yield paths of shape (n_scenarios, horizon, asset) date by date, equal to those of `ScenarioGenerator`."""
+        """Yield paths of shape (n_scenarios, horizon, asset) date by date, equal to those of `SamplesScenarios`."""
         ...
 
 
 def scenarios_at(
-    generator: ScenarioGenerator,
+    generator: SamplesScenarios,
     panel: ReturnPanel,
     dates: Iterable[pd.Timestamp],
     n_scenarios: int,
@@ -62,7 +65,7 @@ def scenarios_at(
 
     Parameters
     ----------
-    generator : ScenarioGenerator
+    generator : SamplesScenarios
         Its ``sample_at`` is used if it has one, else ``sample`` with ``panel.until(date)`` as history.
     panel : ReturnPanel
         History and evaluation period together; the assets and units of the generator.
@@ -107,7 +110,7 @@ def scenarios_at(
     return _checked(_raw(generator, panel, stamps, n_scenarios, horizon, seed), stamps, (n_scenarios, horizon))
 
 
-def check_same_assets(generator: ScenarioGenerator, panel: ReturnPanel) -> None:
+def check_same_assets(generator: SamplesScenarios, panel: ReturnPanel) -> None:
     """Raise `DataError` unless generator and panel agree on assets, their order and the return convention."""
     if tuple(generator.assets) != panel.assets:
         raise DataError(
@@ -138,7 +141,7 @@ def checked_dates(panel: ReturnPanel, dates: Iterable[pd.Timestamp]) -> pd.Datet
 
 
 def _raw(
-    generator: ScenarioGenerator, panel: ReturnPanel, dates: pd.DatetimeIndex, n_scenarios: int, horizon: int, seed: int
+    generator: SamplesScenarios, panel: ReturnPanel, dates: pd.DatetimeIndex, n_scenarios: int, horizon: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
     if isinstance(generator, DatedGenerator):
         yield from generator.sample_at(panel, dates, n_scenarios, horizon, seed=seed)

@@ -12,7 +12,7 @@ from tsgen.evaluation.world_comparison import ComparisonEffort
 @final
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """Settings of `tsgen.evaluation.evaluate`.
+    """Settings of `tsgen.evaluate`.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tsgen.errors import DataError
 from tsgen.evaluation.adaptedness import future_of_history, horizon_prefix
 from tsgen.evaluation.daily_forecasts import forecast_daily
-from tsgen.evaluation.dated_scenarios import ScenarioGenerator
+from tsgen.evaluation.dated_scenarios import SamplesScenarios
 from tsgen.evaluation.evaluation_config import EvaluationConfig
 from tsgen.evaluation.evaluation_period import EvaluationPeriod
 from tsgen.evaluation.forecast_calibration import forecast_calibration_metrics
@@ -52,13 +52,13 @@ class ModelEvaluation:
 
 
 def evaluate_dated(
-    generator: ScenarioGenerator, period: EvaluationPeriod, *, seed: int, config: EvaluationConfig
+    generator: SamplesScenarios, period: EvaluationPeriod, *, seed: int, config: EvaluationConfig
 ) -> ModelEvaluation:
     """Judge a generator re-conditioned on the history at every as-of date of a period.
 
     Parameters
     ----------
-    generator : ScenarioGenerator
+    generator : SamplesScenarios
     period : EvaluationPeriod
     seed : int
     config : EvaluationConfig
@@ -93,13 +93,13 @@ def evaluate_dated(
 
 
 def evaluate_paths(
-    generator: ScenarioGenerator | ScenarioSet, paths: ScenarioSet, *, seed: int, config: EvaluationConfig
+    generator: SamplesScenarios | ScenarioSet, paths: ScenarioSet, *, seed: int, config: EvaluationConfig
 ) -> ModelEvaluation:
     """Judge independent generated paths against independent real ones.
 
     Parameters
     ----------
-    generator : ScenarioGenerator or ScenarioSet
+    generator : SamplesScenarios or ScenarioSet
     paths : ScenarioSet
         Real paths.
     seed : int
@@ -121,7 +121,7 @@ def evaluate_paths(
 
 
 def _adaptedness(
-    generator: ScenarioGenerator, period: EvaluationPeriod, *, horizon: int, seed: int
+    generator: SamplesScenarios, period: EvaluationPeriod, *, horizon: int, seed: int
 ) -> tuple[MetricResult, MetricResult]:
     count, periods = _SCENARIOS_OF_CHECKS, max(horizon, 2)
     return (
@@ -131,7 +131,7 @@ def _adaptedness(
 
 
 def _evaluate_daily(
-    generator: ScenarioGenerator, period: EvaluationPeriod, *, seed: int, config: EvaluationConfig
+    generator: SamplesScenarios, period: EvaluationPeriod, *, seed: int, config: EvaluationConfig
 ) -> tuple[list[MetricResult], list[SkippedMetrics], pd.DataFrame]:
     dates = period.daily_dates(config.max_daily_dates)
     forecasts = forecast_daily(generator, period.panel, dates, n_scenarios=config.n_daily_scenarios, seed=seed)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from tsgen.errors import ConfigError, DataError, LookAheadError, ShapeError
-from tsgen.evaluation.dated_scenarios import ScenarioGenerator, scenarios_at
+from tsgen.evaluation.dated_scenarios import SamplesScenarios, scenarios_at
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import numpy_stream
 from tsgen.return_kind import ReturnKind, check_kind
@@ -237,7 +237,7 @@ def window_dates(panel: ReturnPanel, *, after: object, horizon: int) -> pd.Datet
 
 
 def windows_at(
-    generator: ScenarioGenerator,
+    generator: SamplesScenarios,
     panel: ReturnPanel,
     dates: Iterable[pd.Timestamp],
     *,
@@ -249,7 +249,7 @@ def windows_at(
 
     Parameters
     ----------
-    generator : ScenarioGenerator
+    generator : SamplesScenarios
     panel : ReturnPanel
         History and evaluation period together.
     dates : iterable of Timestamp
@@ -304,13 +304,13 @@ def windows_at(
 
 
 def windows_of_paths(
-    generator: ScenarioGenerator | ScenarioSet, paths: ScenarioSet, *, seed: int, n_scenarios: int = 8
+    generator: SamplesScenarios | ScenarioSet, paths: ScenarioSet, *, seed: int, n_scenarios: int = 8
 ) -> PairedWindows:
     """Pair independent real paths with independent generated ones.
 
     Parameters
     ----------
-    generator : ScenarioGenerator or ScenarioSet
+    generator : SamplesScenarios or ScenarioSet
         A set is used as it is, in random order: ``M = generated // real`` scenarios per real path, the rest unused.
         A generator is asked for ``n_scenarios`` per real path, from the start of a path.
     paths : ScenarioSet

@@ -8,10 +8,10 @@ import pytest
 from scipy.signal import lfilter
 
 from tsgen.errors import ConfigError, DataError, LookAheadError
-from tsgen.evaluation.evaluate import evaluate
 from tsgen.evaluation.evaluation_config import EvaluationConfig
 from tsgen.evaluation.evaluation_period import evaluation_period, training_cutoff_of
 from tsgen.evaluation.metric_families import compute_families
+from tsgen.evaluation.model_judgement import evaluate
 from tsgen.evaluation.scorecard import Scorecard
 from tsgen.evaluation.world_comparison import ComparisonEffort
 from tsgen.marketdata import ReturnPanel

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tsgen.errors import ConfigError, DataError
-from tsgen.evaluation.dated_scenarios import ScenarioGenerator, check_same_assets
+from tsgen.evaluation.dated_scenarios import SamplesScenarios, check_same_assets
 from tsgen.evaluation.evaluation_config import EvaluationConfig
 from tsgen.evaluation.evaluation_period import EvaluationPeriod, evaluation_period
 from tsgen.evaluation.model_evaluation import ModelEvaluation, evaluate_dated, evaluate_paths
@@ -22,7 +22,7 @@ from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
 from tsgen.scenario_set import ScenarioSet
 
-Model = ScenarioGenerator | ScenarioSet
+Model = SamplesScenarios | ScenarioSet
 _DEFAULT = EvaluationConfig()
 
 
@@ -40,7 +40,7 @@ def evaluate(
 
     Parameters
     ----------
-    generator_or_scenarios : ScenarioGenerator or ScenarioSet
+    generator_or_scenarios : SamplesScenarios or ScenarioSet
         A generator is re-conditioned on the history at every date; scenarios are judged as unconditional paths.
     data : ReturnPanel or ScenarioSet
         One history, with the training period in front or without, or independent real paths.
@@ -125,9 +125,7 @@ def _named_models(model: Any, baselines: Sequence[Any] | Mapping[str, Any]) -> d
         pairs = [(_name_of(baseline), baseline) for baseline in baselines]
     named: dict[str, Any] = {}
     for name, item in ((_name_of(model), model), *pairs):
-        if not (
-            isinstance(item, (ScenarioSet, ScenarioGenerator)) or (isinstance(item, type) and hasattr(item, "fit"))
-        ):
+        if not (isinstance(item, (ScenarioSet, SamplesScenarios)) or (isinstance(item, type) and hasattr(item, "fit"))):
             raise ConfigError(
                 f"{name} is no generator: it needs assets, kind and sample(n_scenarios, horizon, history=, seed=), or "
                 "to be a ScenarioSet, or a class with fit."
