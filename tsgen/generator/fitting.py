@@ -110,9 +110,20 @@ def _training_part(data: _TrainingData, config: GeneratorConfig) -> Tensor:
     return data.paths[: len(data.paths) - max(1, round(held * len(data.paths)))]
 
 
+def _require_movement(training_part: Tensor, assets: tuple[str, ...]) -> None:
+    spread = training_part.reshape(-1, len(assets)).std(dim=0)
+    still = [a for a, s in zip(assets, spread.tolist(), strict=True) if not s > 0]
+    if still:
+        raise DataError(
+            f"{still} do not move in the first part of the data, on which candidates are fitted before they are judged on "
+            "the rest. Start the history later, or leave these assets out."
+        )
+
+
 def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: str, progress: Progress) -> Selection:
     progress(ProgressEvent("whitening", 0, 2, "fit to the training part"))
     training_part = _training_part(data, config)
+    _require_movement(training_part, data.assets)
     whitening = _fit_whitening(training_part, is_panel=data.is_panel, config=config)
     rows = _rows(whitening, data.paths, config, device)
     progress(ProgressEvent("whitening", 1, 2, whitening.kind))

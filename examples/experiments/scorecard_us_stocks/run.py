@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python examples/experiments/scorecard_us_stocks/run.py [--seeds 0 1 2 3 4] [--parts FOLDER]
 
-About eight minutes per seed on one core. Each seed's card is written when it is done, so an interrupted study goes on
-where it stopped, and seeds may run in several processes. Once all five are there, writes results.json beside this file and
-the table between the markers in README.md. Every model is re-conditioned daily and never re-trained; no choice was made on
-the evaluation period.
+About ten minutes per seed on one core. Each seed's card is written when it is done, so an interrupted study
+goes on where it stopped, and seeds may run in several processes. Once all five are there, writes results.json
+beside this file and the table between the markers in README.md. Every model is re-conditioned daily and never
+re-trained; no choice was made on the evaluation period.
 """
 
 import argparse

@@ -268,6 +268,13 @@ def test_bad_training_data_are_refused(panel):
         tsgen.fit_generator(tsgen.ScenarioSet(np.zeros((150, 3, 1)), assets=["X"], kind="log"), FAST)
 
 
+def test_an_asset_that_starts_to_move_late_is_named(panel):
+    late = panel.returns
+    late.iloc[:380, 1] = 0.0
+    with pytest.raises(DataError, match=r"\['B'\] do not move in the first part"):
+        tsgen.fit_generator(ReturnPanel(late, kind="log"), FAST)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
