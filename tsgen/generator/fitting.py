@@ -115,8 +115,8 @@ def _require_movement(training_part: Tensor, assets: tuple[str, ...]) -> None:
     still = [a for a, s in zip(assets, spread.tolist(), strict=True) if not s > 0]
     if still:
         raise DataError(
-            f"{still} do not move in the first part of the data, on which candidates are fitted before they are judged on "
-            "the rest. Start the history later, or leave these assets out."
+            f"{still} do not move in the first part of the data, on which candidates are fitted before they are judged "
+            "on the rest. Start the history later, or leave these assets out."
         )
 
 
