@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tsgen.cli.commands.doctor import doctor
+from tsgen.cli.commands.evaluate import evaluate
 from tsgen.cli.commands.fit import fit
 from tsgen.cli.commands.optimise import optimise
 from tsgen.cli.commands.run import run
@@ -45,5 +46,5 @@ def _tsgen(
     del version
 
 
-for _command in (run, fit, sample, optimise, doctor):
+for _command in (run, fit, sample, evaluate, optimise, doctor):
     app.command(epilog=EXIT_CODE_HELP)(_command)

@@ -13,7 +13,7 @@ from tsgen.evaluation.adaptedness import (
     horizon_prefix,
     perturb_after,
 )
-from tsgen.evaluation.classifier_test import (
+from tsgen.evaluation.classifier_two_sample import (
     classifier_test,
     window_features,
 )
@@ -60,6 +60,10 @@ from tsgen.evaluation.sensitivity import (
 from tsgen.evaluation.signature_distance import (
     signature_distance,
 )
+from tsgen.evaluation.stylised_facts import (
+    StylisedFact,
+    stylised_facts,
+)
 from tsgen.evaluation.temporal_law import (
     lagged_cross_correlation,
     temporal_law,
@@ -74,6 +78,7 @@ __all__ = [
     "MetricResult",
     "PairedWindows",
     "SamplingFloor",
+    "StylisedFact",
     "classifier_test",
     "dependence",
     "effective_number",
@@ -98,6 +103,7 @@ __all__ = [
     "score_error",
     "sensitivity",
     "signature_distance",
+    "stylised_facts",
     "temporal_law",
     "variogram_scores",
     "window_dates",

@@ -7,7 +7,7 @@ reason on the card; it never counts as good or bad silently.
 from collections.abc import Callable, Iterable
 
 from tsgen.errors import ConfigError, DataError
-from tsgen.evaluation.classifier_test import classifier_test
+from tsgen.evaluation.classifier_two_sample import classifier_test
 from tsgen.evaluation.dependence import dependence
 from tsgen.evaluation.effective_windows import effective_windows
 from tsgen.evaluation.forecast_calibration import horizon_calibration_metrics
@@ -19,7 +19,7 @@ from tsgen.evaluation.proper_scores import proper_scores
 from tsgen.evaluation.scorecard import SkippedMetrics
 from tsgen.evaluation.sensitivity import sensitivity
 from tsgen.evaluation.signature_distance import signature_distance
-from tsgen.evaluation.temporal_law import temporal_law
+from tsgen.evaluation.temporal_law import lagged_cross_correlation, temporal_law
 from tsgen.evaluation.world_comparison import ComparisonEffort
 from tsgen.random_streams import numpy_stream
 
@@ -41,10 +41,15 @@ def window_families(windows: PairedWindows, *, seed: int, effort: ComparisonEffo
     -------
     tuple of (str, callable)
     """
+    # with several assets a part of the temporal law; with one it is missing, and the card must say so
+    across: tuple[Family, ...] = (
+        ("lagged cross-correlations", lambda: lagged_cross_correlation(windows, seed=seed, effort=effort)),
+    )
     law: tuple[Family, ...] = (
         ("marginal law", lambda: marginal_law(windows, seed=seed, effort=effort)),
         ("dependence", lambda: dependence(windows, seed=seed, effort=effort)),
         ("temporal law", lambda: temporal_law(windows, seed=seed, effort=effort)),
+        *(across if windows.n_assets == 1 else ()),
         ("path functionals", lambda: path_functionals(windows, seed=seed, effort=effort)),
         ("signature", lambda: signature_distance(windows, seed=seed, effort=effort)),
         ("proper scores", lambda: proper_scores(windows, seed=seed, effort=effort)),

@@ -52,6 +52,8 @@ class MetricResult:
         Number of independent units (dates or paths) behind the number.
     note : str, default ""
         What a reader must know beside the number.
+    two_sided : bool, default False
+        Whether values below the floor are as wrong as values above it (a slope, a signed coefficient).
 
     Raises
     ------
@@ -79,6 +81,7 @@ class MetricResult:
     p_value: float | None
     n: int
     note: str = ""
+    two_sided: bool = False
 
     def __post_init__(self) -> None:
         for name in ("value", "floor", "floor_deviation", "standard_error"):
@@ -103,10 +106,11 @@ class MetricResult:
 
     @property
     def excess(self) -> float:
-        """Distance above the floor in floor deviations, rounded to 12 digits; 0 where the floor has no spread."""
+        """Distance above the floor (either way if two-sided) in floor deviations; 0 where the floor has no spread."""
         if self.floor_deviation == 0.0:
             return 0.0
-        return round((self.value - self.floor) / self.floor_deviation, 12)
+        excess = round((self.value - self.floor) / self.floor_deviation, 12)
+        return abs(excess) if self.two_sided else excess
 
 
 class Judgement(NamedTuple):

@@ -22,6 +22,7 @@ from tsgen.evaluation.paired_windows import PairedWindows, windows_at, windows_o
 from tsgen.evaluation.proper_scores import energy_scores, variogram_scores
 from tsgen.evaluation.regime_split import REGIMES, regime_calibration_metrics, regime_labels, usable_regimes
 from tsgen.evaluation.scorecard import SkippedMetrics
+from tsgen.evaluation.stylised_facts import StylisedFact, stylised_facts
 from tsgen.evaluation.tail_risk_metrics import daily_scores, expected_shortfall_metrics, value_at_risk_metrics
 from tsgen.random_streams import numpy_stream
 from tsgen.scenario_set import ScenarioSet
@@ -43,16 +44,19 @@ class ModelEvaluation:
         Proper scores per date or window, the same units for every model; lower is better.
     blocks : dict of str to int
         Units per block over which these scores depend on each other.
+    stylised_facts : tuple of StylisedFact
+        Empty unless they were asked for.
     """
 
     results: tuple[MetricResult, ...]
     skipped: tuple[SkippedMetrics, ...]
     scores: dict[str, NDArray[np.float64]]
     blocks: dict[str, int]
+    stylised_facts: tuple[StylisedFact, ...] = ()
 
 
 def evaluate_dated(
-    generator: SamplesScenarios, period: EvaluationPeriod, *, seed: int, config: EvaluationConfig
+    generator: SamplesScenarios, period: EvaluationPeriod, *, seed: int, config: EvaluationConfig, facts: bool = False
 ) -> ModelEvaluation:
     """Judge a generator re-conditioned on the history at every as-of date of a period.
 
@@ -62,6 +66,8 @@ def evaluate_dated(
     period : EvaluationPeriod
     seed : int
     config : EvaluationConfig
+    facts : bool, default False
+        Whether stylised facts are computed, too.
 
     Raises
     ------
@@ -89,11 +95,23 @@ def evaluate_dated(
         results, skipped = [*daily, *results], [*missing, *skipped]
         scores |= {str(name): records[name].to_numpy() for name in records.columns}
         blocks |= dict.fromkeys(map(str, records.columns), 20)
-    return ModelEvaluation(results=tuple(results), skipped=tuple(skipped), scores=scores, blocks=blocks)
+    shown, missing = _stylised(windows, seed=seed) if facts else ((), [])
+    return ModelEvaluation(
+        results=tuple(results),
+        skipped=(*skipped, *missing),
+        scores=scores,
+        blocks=blocks,
+        stylised_facts=shown,
+    )
 
 
 def evaluate_paths(
-    generator: SamplesScenarios | ScenarioSet, paths: ScenarioSet, *, seed: int, config: EvaluationConfig
+    generator: SamplesScenarios | ScenarioSet,
+    paths: ScenarioSet,
+    *,
+    seed: int,
+    config: EvaluationConfig,
+    facts: bool = False,
 ) -> ModelEvaluation:
     """Judge independent generated paths against independent real ones.
 
@@ -104,6 +122,8 @@ def evaluate_paths(
         Real paths.
     seed : int
     config : EvaluationConfig
+    facts : bool, default False
+        Whether stylised facts are computed, too.
 
     Raises
     ------
@@ -117,7 +137,21 @@ def evaluate_paths(
         SkippedMetrics("forecast calibration, value at risk, expected shortfall", "paths without dates have no history")
     )
     scores, blocks = _window_scores(windows)
-    return ModelEvaluation(results=tuple(results), skipped=tuple(skipped), scores=scores, blocks=blocks)
+    shown, missing = _stylised(windows, seed=seed) if facts else ((), [])
+    return ModelEvaluation(
+        results=tuple(results),
+        skipped=(*skipped, *missing),
+        scores=scores,
+        blocks=blocks,
+        stylised_facts=shown,
+    )
+
+
+def _stylised(windows: PairedWindows, *, seed: int) -> tuple[tuple[StylisedFact, ...], list[SkippedMetrics]]:
+    try:
+        return stylised_facts(windows, seed=seed), []
+    except DataError as error:
+        return (), [SkippedMetrics("stylised facts", str(error))]
 
 
 def _adaptedness(

@@ -114,6 +114,7 @@ def _card(evaluations: dict[str, ModelEvaluation], facts: dict[str, Any], *, see
         confidence_sets=tuple(sets),
         skipped=(*evaluations[model].skipped, *missing),
         facts=facts,
+        stylised_facts=evaluations[model].stylised_facts,
     )
 
 
@@ -153,7 +154,7 @@ def _dated(
         listener(ProgressEvent("evaluate", done, len(named), name))
         generator = item.fit(period.training) if isinstance(item, type) else item
         check_same_assets(generator, period.panel)
-        evaluations[name] = evaluate_dated(generator, period, seed=seed, config=config)
+        evaluations[name] = evaluate_dated(generator, period, seed=seed, config=config, facts=done == 0)
     listener(ProgressEvent("evaluate", len(named), len(named)))
     return evaluations
 
@@ -167,7 +168,7 @@ def _undated(
     evaluations: dict[str, ModelEvaluation] = {}
     for done, (name, item) in enumerate(named.items()):
         listener(ProgressEvent("evaluate", done, len(named), name))
-        evaluations[name] = evaluate_paths(item, paths, seed=seed, config=config)
+        evaluations[name] = evaluate_paths(item, paths, seed=seed, config=config, facts=done == 0)
     listener(ProgressEvent("evaluate", len(named), len(named)))
     return evaluations
 

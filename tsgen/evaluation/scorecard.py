@@ -16,6 +16,7 @@ import pandas as pd
 from tsgen.errors import DataError, TsgenError
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.metric_score import failed_gates, group_scores, metric_score, overall_score
+from tsgen.evaluation.stylised_facts import StylisedFact
 
 _SCHEMA_VERSION = 1
 _PAIRED_COLUMNS = ("score", "baseline", "difference", "standard_error", "t", "p_value", "n_blocks")
@@ -48,6 +49,8 @@ class Scorecard:
     skipped : tuple of SkippedMetrics
     facts : dict
         JSON-able circumstances: dates, horizon, numbers of scenarios, seed.
+    stylised_facts : tuple of StylisedFact
+        Real against generated with bootstrap bands, of the model only; they do not enter the score.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Scorecard:
     confidence_sets: tuple[dict[str, Any], ...] = ()
     skipped: tuple[SkippedMetrics, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    stylised_facts: tuple[StylisedFact, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.results:
@@ -154,6 +158,7 @@ class Scorecard:
             "confidence_sets": list(self.confidence_sets),
             "skipped": [s._asdict() for s in self.skipped],
             "facts": self.facts,
+            "stylised_facts": [f.to_dict() for f in self.stylised_facts],
         }
         return json.dumps(content, indent=2, allow_nan=False)
 
@@ -178,6 +183,7 @@ class Scorecard:
                 confidence_sets=tuple(content["confidence_sets"]),
                 skipped=tuple(SkippedMetrics(**s) for s in content["skipped"]),
                 facts=content["facts"],
+                stylised_facts=tuple(StylisedFact.from_dict(f) for f in content.get("stylised_facts", ())),
             )
         except TsgenError:
             raise

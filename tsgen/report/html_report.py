@@ -1,22 +1,9 @@
-"""One HTML file that opens offline: tables, charts, Plotly inlined once, scripts pinned by their digests.
+"""The report of a run: everything of a `RunReport` on one offline page, see `tsgen.report.html_page`."""
 
-Asset names and file names are other people's text. Three walls keep them text: Jinja escapes everything it
-prints, chart data travel as JSON with ``<`` written as an escape, and the content security policy runs only the two
-scripts whose SHA-256 stands in it.
-"""
-
-import base64
-import hashlib
-import json
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from tsgen.complete_files import write_text
 from tsgen.generator.adapted_generator import describe_head
@@ -26,6 +13,7 @@ from tsgen.report.figures_fan import fan_figures
 from tsgen.report.figures_performance import performance_figure
 from tsgen.report.figures_weights import weights_figure
 from tsgen.report.horizon_table import recent_part
+from tsgen.report.html_page import charts_of, render_page
 from tsgen.report.report_tables import (
     contest_rows,
     fact_rows,
@@ -37,30 +25,6 @@ from tsgen.report.report_tables import (
 from tsgen.report.run_report import RunReport
 
 
-@cache
-def _packaged(name: str) -> str:
-    return (files("tsgen.report") / name).read_text(encoding="utf-8")
-
-
-def json_for_html(content: Any) -> str:
-    r"""JSON that is safe inside a ``<script>`` element.
-
-    Examples
-    --------
-    >>> json_for_html("</script>")
-    '"\\u003c/script\\u003e"'
-    """
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def script_digest(script: str) -> str:
-    """The source expression of a content security policy that allows exactly this script."""
-    return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii") + "'"
-
-
 def _charts(report: RunReport) -> dict[str, Any]:
     figures: dict[str, go.Figure | None] = {
         "weights-chart": weights_figure(report),
@@ -68,7 +32,7 @@ def _charts(report: RunReport) -> dict[str, Any]:
         "correlation-chart": correlation_figure(report),
         "performance-chart": performance_figure(report),
     }
-    return {name: figure.to_plotly_json() for name, figure in figures.items() if figure is not None}
+    return charts_of(figures)
 
 
 def _header(report: RunReport) -> list[tuple[str, str]]:
@@ -94,16 +58,13 @@ def render_report(report: RunReport) -> str:
     Returns
     -------
     str
-        About 5 MB, nearly all of it Plotly. Equal input gives equal text: no dates of making, no random ids.
-
-    Notes
-    -----
-    Opens from disk without a network; needs a browser with JavaScript for the charts, not for the tables.
+        As `render_page`.
     """
-    plotly_script, own_script = get_plotlyjs().replace("\r", ""), _packaged("report_charts.js")
-    fans, charts = fan_figures(report), _charts(report)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_packaged("report.html.j2")).render(
+    fans = fan_figures(report)
+    return render_page(
+        "report.html.j2",
+        charts=_charts(report),
+        chart_data={"fans": fans},
         title=report.title,
         header=_header(report),
         limits=report.limits,
@@ -123,11 +84,6 @@ def render_report(report: RunReport) -> str:
         sections={name: fact_rows(part.items()) for name, part in report.facts.items()},
         fan_labels=[fan["label"] for fan in fans],
         n_hidden=len(report.policies) + report.scenarios.n_assets - len(fans),
-        charts=charts,
-        chart_data=Markup(json_for_html({"fans": fans, "charts": charts})),
-        script_sources=f"{script_digest(plotly_script)} {script_digest(own_script)}",
-        plotly_script=Markup(plotly_script),
-        own_script=Markup(own_script),
     )
 
 

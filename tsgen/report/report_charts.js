@@ -14,6 +14,7 @@
   }
   Object.keys(content.charts).forEach(function (id) { draw(id, content.charts[id]); });
   var choice = document.getElementById("fan-choice");
+  if (!choice) { return; }
   function drawFan() { draw("fan-chart", content.fans[choice.selectedIndex]); }
   choice.addEventListener("change", drawFan);
   choice.selectedIndex = 0;

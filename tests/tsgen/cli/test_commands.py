@@ -9,7 +9,7 @@ import pytest
 from tsgen import ScenarioSet, load_generator, load_returns
 from tsgen.cli.weights_file import read_weights
 
-COMMANDS = ("run", "fit", "sample", "optimise", "doctor")
+COMMANDS = ("run", "fit", "sample", "evaluate", "optimise", "doctor")
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def test_help_teaches(tsgen, command):
         ("run", ("decimals per period", "fractions of wealth", "seconds", "MB")),
         ("fit", ("decimals per period", "loss per coordinate", "YYYY-MM-DD")),
         ("sample", ("decimals per period", "21 trading days")),
+        ("evaluate", ("windows of 20 periods", "standard error", "daily one-step", "from 0 to 1", "YYYY-MM-DD")),
         ("optimise", ("fractions of wealth", "basis points", "decimals over the horizon")),
         ("doctor", ("dates x assets", "(MB)")),
     ],

@@ -116,6 +116,31 @@ def test_what_was_left_out_is_named(card):
     assert Scorecard.from_json(card.to_json()).overall == card.overall
 
 
+def test_one_asset_has_a_card_that_names_what_is_missing():
+    class One(Garch):
+        """The first asset alone."""
+
+        assets = ("A",)
+
+        def sample(self, n_scenarios, horizon, *, history=None, seed):
+            both = None
+            if history is not None:
+                frame = pd.concat([history.returns, history.returns.rename(columns={"A": "B"})], axis=1)
+                both = ReturnPanel(frame, kind="log")
+            paths = Garch().sample(n_scenarios, horizon, history=both, seed=seed).returns
+            return ScenarioSet(paths[:, :, :1], assets=self.assets, kind=self.kind)
+
+    made = evaluate(One(), make_panel(600).select(["A"]), config=QUICK)
+    assert made.overall > 0.8
+    reasons = {s.family: s.reason for s in made.skipped}
+    assert "needs at least 2: got 1" in reasons["dependence"]
+    assert "needs at least 2: got 1" in reasons["lagged cross-correlations"]
+    assert "dependence" not in made.groups.index
+    assert {"forecast calibration", "temporal law", "marginal law"} <= set(made.groups.index)
+    assert [f.name for f in made.stylised_facts][-1] == "tail losses"
+    assert Scorecard.from_json(made.to_json()).table.equals(made.table)
+
+
 def test_same_seed_same_card():
     rng = np.random.default_rng(0)
     real, fake = (ScenarioSet(rng.standard_normal((n, 4, 2)), assets=["A", "B"], kind="log") for n in (40, 200))

@@ -16,6 +16,7 @@ from tsgen.evaluation.metric_score import (
     overall_score,
 )
 from tsgen.evaluation.scorecard import Scorecard, SkippedMetrics
+from tsgen.evaluation.stylised_facts import StylisedFact
 
 
 def result(metric="m", *, group="marginal law", excess=0.0, verdict="at floor", deviation=0.1):
@@ -101,6 +102,16 @@ def card():
         ),
         skipped=(SkippedMetrics("sensitivity", "one date"),),
         facts={"seed": 0},
+        stylised_facts=(
+            StylisedFact(
+                name="leverage",
+                points=(1, 2),
+                real=(-0.1, 0.0),
+                generated=(0.0, 0.0),
+                low=(-0.2, -0.1),
+                high=(0.0, 0.1),
+            ),
+        ),
     )
 
 
@@ -122,6 +133,7 @@ def test_json_brings_the_card_back(card):
     back = Scorecard.from_json(card.to_json())
     assert back.to_json() == card.to_json()
     assert back.table.equals(card.table)
+    assert back.stylised_facts == card.stylised_facts
     assert json.loads(card.to_json())["overall"] == card.overall
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tsgen.errors import StorageError
 from tsgen.report import render_report, write_report
-from tsgen.report.html_report import json_for_html, script_digest
+from tsgen.report.html_page import json_for_html, script_digest
 
 
 class _Elements(HTMLParser):
