@@ -1,12 +1,12 @@
 """Limits on weights and trades, as small frozen objects that name themselves.
 
 A constraint says what it demands; `named_limits` translates it for a `DecisionModel`. Adding a new
-one means one class with ``named_limits(model)``; nothing else has to know it.
+one means one class with ``named_limits(model)``; nothing else has to know it. Here are the basic
+ones; exposures, risk limits and the number of assets have files of their own.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
 import cvxpy as cp
@@ -30,7 +30,8 @@ class Constraint(Protocol):
         ...
 
 
-def _finite_number(value: float, what: str) -> float:
+def finite_number(value: float, what: str) -> float:
+    """The value as float; raises `ConfigError` naming ``what`` unless it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
         raise ConfigError(f"{what} must be a finite number: got {value!r}.")
     return float(value)
@@ -120,7 +121,7 @@ class Budget:
     total: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", _finite_number(self.total, "total"))
+        object.__setattr__(self, "total", finite_number(self.total, "total"))
 
     def named_limits(self, model: DecisionModel) -> list[NamedLimit]:
         """One equality."""
@@ -169,8 +170,8 @@ class GroupLimit:
         label = name or "+".join(names)
         if lower is None and upper is None:
             raise ConfigError(f"group {label!r} needs a lower or an upper limit: got none.")
-        low = None if lower is None else _finite_number(lower, f"lower limit of group {label!r}")
-        high = None if upper is None else _finite_number(upper, f"upper limit of group {label!r}")
+        low = None if lower is None else finite_number(lower, f"lower limit of group {label!r}")
+        high = None if upper is None else finite_number(upper, f"upper limit of group {label!r}")
         if low is not None and high is not None and low > high:
             raise ConfigError(f"lower must not exceed upper in group {label!r}: got lower={low:g}, upper={high:g}.")
         for field, value in zip(("members", "lower", "upper", "name"), (names, low, high, label), strict=True):
@@ -219,7 +220,7 @@ class TurnoverLimit:
     maximum: float
 
     def __post_init__(self) -> None:
-        maximum = _finite_number(self.maximum, "maximum turnover")
+        maximum = finite_number(self.maximum, "maximum turnover")
         if maximum < 0:
             raise ConfigError(f"maximum turnover must not be negative: got {maximum:g}.")
         object.__setattr__(self, "maximum", maximum)
@@ -233,59 +234,3 @@ class TurnoverLimit:
             )
         traded = Inequality(cp.sum(model.trade_sizes()), cp.Constant(self.maximum))
         return [NamedLimit(name=f"TurnoverLimit {self.maximum:g}", constraint=traded)]
-
-
-def with_defaults(constraints: Iterable[Constraint]) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
-    """Check the caller's constraints and say which defaults join them.
-
-    **If no `Bounds` is given, long-only ``Bounds(0, 1)`` applies; if no `Budget` is given, ``Budget(1)`` applies.**
-    To lift them, give ``Bounds(-inf, inf)`` or another total.
-
-    Returns
-    -------
-    given, defaults : tuples of Constraint
-
-    Raises
-    ------
-    ConfigError
-        If ``constraints`` is not an iterable of constraints.
-
-    Examples
-    --------
-    >>> with_defaults([Bounds(upper=0.2)])[1]
-    (Budget(total=1.0),)
-    """
-    if isinstance(constraints, Constraint) or not isinstance(constraints, Iterable):
-        raise ConfigError(
-            f"constraints must be a sequence of constraints: got {constraints!r}. Put a single one into brackets."
-        )
-    given = tuple(constraints)
-    for one in given:
-        if isinstance(one, type) or not isinstance(one, Constraint):
-            raise ConfigError(
-                f"every constraint must be an object such as Bounds(...) or Budget(...): got {one!r}. "
-                "Functions and strings are not constraints."
-            )
-    defaults = [kind() for kind in (Bounds, Budget) if not any(isinstance(one, kind) for one in given)]
-    return given, tuple(defaults)
-
-
-def named_limits_of(
-    given: Sequence[Constraint], defaults: Sequence[Constraint], model: DecisionModel
-) -> list[NamedLimit]:
-    """All limits on ``model``, each under its own name: repeated names are numbered.
-
-    Examples
-    --------
-    >>> limits = named_limits_of([Budget(), Budget()], [], DecisionModel(["A"], None))
-    >>> [limit.name for limit in limits]
-    ['Budget total 1', 'Budget total 1 (2)']
-    """
-    limits = [limit for one in given for limit in one.named_limits(model)]
-    limits += [replace(limit, default=True) for one in defaults for limit in one.named_limits(model)]
-    seen: Counter[str] = Counter()
-    named = []
-    for limit in limits:
-        seen[limit.name] += 1
-        named.append(replace(limit, name=f"{limit.name} ({seen[limit.name]})") if seen[limit.name] > 1 else limit)
-    return named

@@ -2,9 +2,10 @@
 
 Infeasible, unbounded and failed solves become errors that say which constraints are at fault or
 missing. The default is the interior-point solver Clarabel at tight tolerances; if these are out of
-reach it is asked again at its usual ones.
+reach it is asked again at its usual ones. Limits on the number of assets go through `mixed_integer`.
 """
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from portfolio.conflict import minimal_conflict, refine_by_asset
 from portfolio.decision_model import DecisionModel, NamedLimit
 from portfolio.errors import InaccurateSolutionWarning, InfeasibleError, SolverError, UnboundedError
+from portfolio.mixed_integer import outer_approximation
 from portfolio.optimality import OptimalityResiduals, optimality_residuals
 
 SOLVER = "CLARABEL"
@@ -29,6 +31,8 @@ RESIDUAL_LIMIT = 1e-6
 CONFLICT_TOLERANCE = 1e-7
 # wide enough to be no portfolio, small enough for the arithmetic
 _SEARCH_BOX = 1e4
+# bounds widened by this bind no portfolio, and HiGHS still tells their indicators from zero
+_CONFLICT_REACH = 100.0
 
 Status = Literal["optimal", "optimal_inaccurate"]
 
@@ -51,6 +55,10 @@ class Solution:
         Last tolerance asked for.
     iterations : int
         Of the last attempt.
+    gap : float
+        Objective less its lower bound where the number of assets is limited; else 0.
+    objective : float
+        What was maximised (minus the objective as given to `solve`), by the solver's variables.
     """
 
     weights: NDArray[np.float64]
@@ -59,6 +67,8 @@ class Solution:
     residuals: OptimalityResiduals
     tolerance: float
     iterations: int
+    gap: float = 0.0
+    objective: float = np.nan
 
 
 def _attempt(problem: cp.Problem, tolerance: float) -> str:
@@ -67,11 +77,23 @@ def _attempt(problem: cp.Problem, tolerance: float) -> str:
     with warnings.catch_warnings():
         # cvxpy warns that the solution may be inaccurate; our caller decides on the status instead
         warnings.simplefilter("ignore")
-        try:
-            problem.solve(solver=SOLVER, **options)
-        except (cp.SolverError, ArithmeticError):
-            return cp.SOLVER_ERROR
-    return str(problem.status)
+        # exponential cones sometimes defeat the usual long steps (0.99 of the way to the boundary)
+        for step in (0.99, 0.9):
+            try:
+                problem.solve(solver=SOLVER, max_step_fraction=step, **options)
+            except (cp.SolverError, ArithmeticError):
+                continue
+            return str(problem.status)
+    return cp.SOLVER_ERROR
+
+
+def _attempt_any(model: DecisionModel, problem: cp.Problem, tolerance: float) -> tuple[str, list[cp.Constraint], float]:
+    """As `_attempt`, with binary indicators where the problem has some; also what fixed them, and the gap."""
+    indicators = model.indicators
+    if indicators is None or all(variable.id != indicators.id for variable in problem.variables()):
+        return _attempt(problem, tolerance), [], 0.0
+    outcome = outer_approximation(problem, indicators, lambda continuous: _attempt(continuous, tolerance))
+    return outcome.status, outcome.fixing, outcome.gap
 
 
 def solve(
@@ -110,11 +132,12 @@ def solve(
         If only reduced accuracy was reached.
     """
     scaled = scale * objective
-    constraints = [*model.definitions, *(limit.constraint for limit in limits)]
+    stated = [limit.constraint for limit in limits]
+    constraints = [*model.definitions_of([scaled, *stated]), *stated]
     problem = cp.Problem(cp.Minimize(scaled), constraints)
-    status, tolerance = "", TOLERANCES[0]
+    status, tolerance, fixing, gap = "", TOLERANCES[0], [], 0.0
     for tolerance in TOLERANCES:
-        status = _attempt(problem, tolerance)
+        status, fixing, gap = _attempt_any(model, problem, tolerance)
         if status == cp.OPTIMAL:
             break
     if status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
@@ -125,7 +148,7 @@ def solve(
     weights = model.weights.value
     if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) or weights is None or not np.isfinite(weights).all():
         raise _failed(model, limits, status)
-    residuals = optimality_residuals(scaled, constraints)
+    residuals = optimality_residuals(scaled, [*constraints, *fixing])
     flagged = status != cp.OPTIMAL or not residuals.worst <= RESIDUAL_LIMIT
     if flagged:
         _warn_inaccurate(status, residuals)
@@ -136,6 +159,8 @@ def solve(
         residuals=residuals,
         tolerance=tolerance,
         iterations=int(problem.solver_stats.num_iters or 0),
+        gap=gap / scale,
+        objective=-float(np.asarray(objective.value)),
     )
 
 
@@ -153,8 +178,17 @@ def _warn_inaccurate(status: str, residuals: OptimalityResiduals) -> None:
         "leave almost no choice. If you accept that, silence it with "
         "warnings.filterwarnings('ignore', category=portfolio.InaccurateSolutionWarning).",
         InaccurateSolutionWarning,
-        stacklevel=4,
+        stacklevel=_frames_to_caller(),
     )
+
+
+def _frames_to_caller() -> int:
+    """Depth of the first frame outside this package: a warning belongs to the line that asked."""
+    package = __name__.partition(".")[0]
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 def _conflicting(model: DecisionModel, limits: Sequence[NamedLimit]) -> bool:
@@ -165,15 +199,19 @@ def _conflicting(model: DecisionModel, limits: Sequence[NamedLimit]) -> bool:
     """
     if not limits:
         return False
-    violation = cp.Variable(nonneg=True)
-    relaxed: list[cp.Constraint] = list(model.definitions)
+    violation = cp.Variable()
+    relaxed: list[cp.Constraint] = [-violation <= 0.0]
+    relaxed += model.definitions_of([limit.constraint for limit in limits])
     for limit in limits:
         expression = limit.constraint.expr
         relaxed.append(expression <= violation)
         if isinstance(limit.constraint, (Equality, Zero)):
             relaxed.append(expression >= -violation)
     problem = cp.Problem(cp.Minimize(violation), relaxed)
-    status = _attempt(problem, TOLERANCES[-1])
+    # wider than the bounds, so that a set of limits without them can be seen to hold together
+    model.reach.value = _CONFLICT_REACH
+    status, _, _ = _attempt_any(model, problem, TOLERANCES[-1])
+    model.reach.value = 1.0
     return status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE) and float(np.asarray(violation.value)) > CONFLICT_TOLERANCE
 
 

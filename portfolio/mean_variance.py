@@ -1,25 +1,17 @@
 """Mean-variance portfolios: expected return, less risk, less the cost of getting there."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import cvxpy as cp
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from collections.abc import Iterable
+from dataclasses import replace
 
 from portfolio.allocation import Allocation
-from portfolio.asset_vector import AssetValues, asset_vector
-from portfolio.constraints import Bounds, Constraint, named_limits_of, with_defaults
-from portfolio.convex_solver import SOLVER, Solution, solve
+from portfolio.asset_vector import AssetValues
+from portfolio.constraints import Constraint
 from portfolio.costs import Cost
-from portfolio.decision_model import DecisionModel
-from portfolio.moments import HorizonMoments, scenario_moments
-from tsgen.errors import ConfigError
+from portfolio.mean_risk import optimise
+from portfolio.mean_risk_problem import Uncertainty, checked_risk_aversion, mean_risk_problem
+from portfolio.moments import HorizonMoments
+from portfolio.risk_measures import Variance
 from tsgen.scenario_set import ScenarioSet
-
-# interior points end this close to a bound, on either side
-_PROJECTION_LIMIT = 1e-8
 
 
 def mean_variance(
@@ -29,6 +21,7 @@ def mean_variance(
     constraints: Iterable[Constraint] = (),
     costs: Cost | None = None,
     previous: AssetValues | None = None,
+    robust: Iterable[Uncertainty] = (),
 ) -> Allocation:
     r"""Weights that maximise :math:`\mu'w - \tfrac{\gamma}{2} w'\Sigma w - \mathrm{costs}(w - w_0)`.
 
@@ -48,15 +41,15 @@ def mean_variance(
     previous : Series, mapping or array of shape (asset,), optional
         Weights held before the trade, matched by name. Without them trading starts **from cash**: every position
         pays for its purchase.
+    robust : sequence of MeanEllipsoid and CovarianceBox, optional
+        The utility is then that of the worst moments of these sets.
 
     Returns
     -------
     Allocation
-        ``objective`` is the utility above, decimals over the horizon. Entries of ``diagnostics``:
-        ``expected_return`` (before costs), ``volatility``, ``cost``, ``turnover`` (sum of absolute trades),
-        ``horizon``, ``risk_aversion``, ``previous`` ("cash" or "given"), ``constraints``, ``duals`` (utility gained
-        per unit by which a limit is relaxed; for the budget, raised), ``residuals``, ``projected`` (largest
-        correction onto a bound), ``covariance_rank``, ``solver``, ``tolerance``, ``iterations``.
+        ``objective`` is the utility above, decimals over the horizon. Entries of ``diagnostics``: those of
+        `portfolio.mean_risk.optimise` (``expected_return`` before costs, ``volatility``, ``cost``, ``turnover``,
+        ``duals``, ``residuals`` and others) and ``risk_aversion``.
 
     Raises
     ------
@@ -88,105 +81,16 @@ def mean_variance(
     --------
     Two uncorrelated assets, no limits: :math:`w = \mu / (\gamma \sigma^2)`.
 
+    >>> import numpy as np
+    >>> from portfolio.constraints import Bounds
     >>> m = HorizonMoments(mean=np.array([0.02, 0.01]), covariance=np.diag([0.04, 0.02]), assets=("A", "B"), horizon=1)
     >>> a = mean_variance(m, risk_aversion=1.0, constraints=[Bounds(-9, 9)])
     >>> a.weights.round(4).tolist()
     [0.5, 0.5]
     """
-    moments = _as_moments(scenarios)
-    gamma = _checked_risk_aversion(risk_aversion)
-    if costs is not None and (isinstance(costs, type) or not isinstance(costs, Cost)):
-        raise ConfigError(f"costs must be a cost object such as LinearCost(0.001), or None: got {costs!r}.")
-    held = None if previous is None else asset_vector(previous, moments.assets, what="previous")
-    model = DecisionModel(moments.assets, held)
-    given, defaults = with_defaults(constraints)
-    limits = named_limits_of(given, defaults, model)
-    factor = moments.factor()
-    objective = -moments.mean @ model.weights
-    if factor.shape[1]:
-        objective += 0.5 * gamma * cp.sum_squares(factor.T @ model.weights)
-    if costs is not None:
-        objective += costs.expression(model)
-    size = max(float(np.abs(moments.mean).max()), gamma * float(np.abs(moments.covariance).max()))
-    solution = solve(model, objective, limits, scale=1.0 / size if size > 0 else 1.0)
-    weights, moved = _onto_bounds(solution.weights, (*given, *defaults), moments.assets)
-    numbers = _numbers(weights, moments, gamma, costs, model)
-    return Allocation(
-        weights=weights,
-        status=solution.status,
-        objective=numbers.pop("objective"),
-        diagnostics={
-            **numbers,
-            "horizon": moments.horizon,
-            "risk_aversion": gamma,
-            "previous": "cash" if previous is None else "given",
-            "constraints": [repr(one) for one in given] + [f"{one!r} (default)" for one in defaults],
-            "projected": moved,
-            "covariance_rank": factor.shape[1],
-            **_solver_facts(solution),
-        },
+    gamma = checked_risk_aversion(risk_aversion)
+    problem = mean_risk_problem(
+        scenarios, Variance(), constraints=constraints, costs=costs, previous=previous, robust=robust
     )
-
-
-def _as_moments(scenarios: ScenarioSet | HorizonMoments) -> HorizonMoments:
-    if isinstance(scenarios, HorizonMoments):
-        return scenarios
-    if isinstance(scenarios, ScenarioSet):
-        return scenario_moments(scenarios)
-    raise ConfigError(
-        f"scenarios must be a ScenarioSet or HorizonMoments: got {type(scenarios).__name__}. "
-        "For past returns pass historical_moments(panel, horizon=21)."
-    )
-
-
-def _checked_risk_aversion(value: float) -> float:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value <= 0:
-        raise ConfigError(
-            f"risk_aversion must be a positive finite number: got {value!r}. Usual values are 1 to 10; "
-            "to ignore risk altogether use a very small one."
-        )
-    return float(value)
-
-
-def _onto_bounds(
-    weights: NDArray[np.float64], constraints: Sequence[Constraint], assets: Sequence[str]
-) -> tuple[pd.Series, float]:
-    """Project rounding-sized violations of bounds; larger ones stay and show in the residuals."""
-    projected = weights.copy()
-    for one in constraints:
-        if isinstance(one, Bounds):
-            near = np.clip(projected, *one.arrays(assets))
-            projected = np.where(np.abs(near - projected) <= _PROJECTION_LIMIT, near, projected)
-    return pd.Series(projected, index=list(assets)), float(np.abs(projected - weights).max())
-
-
-def _numbers(
-    weights: pd.Series, moments: HorizonMoments, gamma: float, costs: Cost | None, model: DecisionModel
-) -> dict[str, Any]:
-    """Utility and its parts at the final weights, computed without the solver."""
-    w = weights.to_numpy()
-    trades = weights - model.start
-    expected, variance = float(moments.mean @ w), max(float(w @ moments.covariance @ w), 0.0)
-    cost = 0.0 if costs is None else costs.value(trades)
-    return {
-        "objective": expected - 0.5 * gamma * variance - cost,
-        "expected_return": expected,
-        "volatility": float(np.sqrt(variance)),
-        "cost": cost,
-        "turnover": float(trades.abs().sum()),
-    }
-
-
-def _solver_facts(solution: Solution) -> dict[str, Any]:
-    return {
-        "duals": dict(solution.duals),
-        "residuals": {
-            "feasibility": solution.residuals.feasibility,
-            "stationarity": solution.residuals.stationarity,
-            "complementarity": solution.residuals.complementarity,
-        },
-        "solver": SOLVER,
-        "tolerance": solution.tolerance,
-        "iterations": solution.iterations,
-    }
+    allocation = optimise(replace(problem, risk_weight=0.5 * gamma))
+    return replace(allocation, diagnostics={**allocation.diagnostics, "risk_aversion": gamma})

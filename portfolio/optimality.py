@@ -1,17 +1,20 @@
 """How far a claimed optimum is from one: residuals of the Karush-Kuhn-Tucker conditions.
 
 Computed from the problem as it was stated, not from the solver's own report, so that a solver that
-errs, or a projection afterwards, is noticed.
+errs, or a projection afterwards, is noticed. Knows equalities, inequalities and the cones in which
+curved terms are stated: second-order, three-dimensional power, exponential, positive semi-definite.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import cvxpy as cp
 import numpy as np
 from cvxpy.constraints.zero import Equality, Zero
 from numpy.typing import NDArray
+
+from portfolio.cone_distance import CONES, dual_violation, primal_violation
 
 
 @final
@@ -26,7 +29,7 @@ class OptimalityResiduals:
     stationarity : float
         Entry of the gradient of the Lagrangian, in units of the objective as stated.
     complementarity : float
-        Product of a multiplier and the slack of its inequality.
+        Product of a multiplier and the slack of its inequality or cone; wrong sign of a multiplier.
     """
 
     feasibility: float
@@ -46,8 +49,9 @@ def optimality_residuals(objective: cp.Expression, constraints: Sequence[cp.Cons
     ----------
     objective : cvxpy Expression
         Differentiable and convex.
-    constraints : sequence of cvxpy inequalities and equalities
-        Differentiable, with dual values from a solve.
+    constraints : sequence of cvxpy constraints
+        Differentiable inequalities and equalities, and SOC, PowCone3D, ExpCone and PSD constraints of affine
+        arguments, with dual values from a solve.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def optimality_residuals(objective: cp.Expression, constraints: Sequence[cp.Cons
 
     References
     ----------
-    Boyd and Vandenberghe (2004), "Convex Optimization", equation 5.49.
+    Boyd and Vandenberghe (2004), "Convex Optimization", equations 5.49 and 5.95 (generalised inequalities).
 
     Examples
     --------
@@ -70,22 +74,56 @@ def optimality_residuals(objective: cp.Expression, constraints: Sequence[cp.Cons
         for expression in (objective, *constraints)
         for variable in expression.variables()
     }
-    for variable, own in objective.grad.items():
-        gradient[variable] += _dense(own)[:, 0]
+    _add_gradient(gradient, objective, np.ones(1))
     feasibility, complementarity = 0.0, 0.0
     for constraint in constraints:
-        slack = np.atleast_1d(np.asarray(constraint.expr.value)).ravel(order="F")
-        dual = np.atleast_1d(np.asarray(constraint.dual_value)).ravel(order="F")
-        for variable, own in constraint.expr.grad.items():
-            gradient[variable] += _dense(own) @ dual
-        feasibility = max(feasibility, float(np.max(constraint.violation())))
-        if not isinstance(constraint, (Equality, Zero)):
-            complementarity = max(complementarity, float(np.abs(dual * slack).max()), float(-dual.min()))
-    stationarity = max((float(np.abs(own).max()) for own in gradient.values()), default=0.0)
+        if isinstance(constraint, CONES):
+            infeasible, gap = _cone_terms(gradient, constraint)
+        else:
+            infeasible, gap = _scalar_terms(gradient, constraint)
+        feasibility, complementarity = max(feasibility, infeasible), max(complementarity, gap)
+    stationarity = max((float(np.abs(_free_part(*pair)).max()) for pair in gradient.items()), default=0.0)
     return OptimalityResiduals(feasibility=feasibility, stationarity=stationarity, complementarity=complementarity)
 
 
-def _dense(matrix: object) -> NDArray[np.float64]:
-    """Gradient of shape (variable, expression), whether cvxpy gave a number, an array or a sparse matrix."""
-    dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix, dtype=np.float64)  # pyright: ignore[reportAttributeAccessIssue]
-    return dense if dense.ndim == 2 else dense.reshape(-1, 1)
+def _free_part(variable: cp.Variable, gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gradient along the directions in which a variable can move: symmetric ones for symmetric matrices."""
+    if not variable.is_symmetric() or variable.size == 1:
+        return gradient
+    matrix = gradient.reshape(variable.shape, order="F")
+    return (matrix + matrix.T).ravel() / 2.0
+
+
+def _scalar_terms(gradient: dict[cp.Variable, NDArray[np.float64]], constraint: Any) -> tuple[float, float]:
+    """Add ``dual * grad(expr)``; return violation and complementarity."""
+    slack, dual = _vector(constraint.expr.value), _vector(constraint.dual_value)
+    _add_gradient(gradient, constraint.expr, dual)
+    if isinstance(constraint, (Equality, Zero)):
+        return float(np.abs(slack).max()), 0.0
+    return max(float(slack.max()), 0.0), max(float(np.abs(dual * slack).max()), float(-dual.min()))
+
+
+def _cone_terms(gradient: dict[cp.Variable, NDArray[np.float64]], constraint: Any) -> tuple[float, float]:
+    """Add ``-dual * grad(arg)`` for each argument of the cone; return violation and complementarity."""
+    duals = [_vector(variable.value) for variable in constraint.dual_variables]
+    values = [_vector(argument.value) for argument in constraint.args]
+    for argument, dual in zip(constraint.args, duals, strict=True):
+        _add_gradient(gradient, argument, -dual)
+    if isinstance(constraint, (cp.SOC, cp.PSD)):
+        product = abs(sum(float(value @ dual) for value, dual in zip(values, duals, strict=True)))
+    else:
+        # many small cones in one constraint, side by side: each must be complementary
+        product = float(np.abs(np.sum([value * dual for value, dual in zip(values, duals, strict=True)], axis=0)).max())
+    return primal_violation(constraint, values), max(product, dual_violation(constraint, duals))
+
+
+def _add_gradient(
+    gradient: dict[cp.Variable, NDArray[np.float64]], expression: cp.Expression, factor: NDArray[np.float64]
+) -> None:
+    for variable, own in expression.grad.items():
+        # of shape (variable, expression), sparse or dense; a number if both have one entry
+        gradient[variable] += np.asarray(own @ factor).ravel() if np.ndim(own) else float(own) * factor
+
+
+def _vector(values: object) -> NDArray[np.float64]:
+    return np.atleast_1d(np.asarray(values, dtype=np.float64)).ravel(order="F")

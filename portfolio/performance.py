@@ -156,7 +156,7 @@ def realised_performance(
     # a riskless portfolio still shows rounding noise, about 1e-16 of a wealth of 1
     if float(np.std(returns)) < 1e-14:
         raise DataError("the portfolio's return does not vary, so it has no Sharpe ratio. Are all weights zero?")
-    numbers = _annualised(returns, per_year)
+    numbers = annualised(returns, per_year)
     errors, block = _standard_errors(returns, per_year, replications, seed)
     names = ("annualised_return", "annualised_volatility", "sharpe_ratio")
     return RealisedPerformance(
@@ -213,8 +213,14 @@ def _portfolio_returns(
     return returns
 
 
-def _annualised(returns: NDArray[np.float64], periods_per_year: float) -> NDArray[np.float64]:
-    """Geometric return, volatility and Sharpe ratio per year, shape (3,)."""
+def annualised(returns: NDArray[np.float64], periods_per_year: float) -> NDArray[np.float64]:
+    """Geometric return, volatility and Sharpe ratio per year of simple returns per period, shape (3,).
+
+    Examples
+    --------
+    >>> annualised(np.array([0.1, -0.1]), 2.0).round(4).tolist()
+    [-0.01, 0.2, 0.0]
+    """
     growth = np.log1p(returns).mean() * periods_per_year
     mean, deviation = returns.mean(), returns.std(ddof=1)
     root = np.sqrt(periods_per_year)
@@ -228,7 +234,7 @@ def _standard_errors(
 ) -> tuple[NDArray[np.float64], int]:
     block = max(round(float(optimal_block_length(returns)["stationary"].iloc[0])), 1)
     bootstrap = StationaryBootstrap(block, returns, seed=numpy_stream(seed, "realised performance"))
-    draws = bootstrap.apply(lambda sample: _annualised(sample, periods_per_year), reps=replications)
+    draws = bootstrap.apply(lambda sample: annualised(sample, periods_per_year), reps=replications)
     return draws.std(axis=0, ddof=1), block
 
 

@@ -2,6 +2,7 @@
 
 import random
 
+import hypothesis
 import numpy as np
 import plotly.graph_objects  # noqa: F401  (third-party packages may draw while they are imported: do it once, here)
 import pytest
@@ -9,6 +10,10 @@ import skfolio.datasets  # noqa: F401
 
 import portfolio  # noqa: F401
 import tsgen.generator  # noqa: F401
+
+# these machines are shared and noisy: a deadline would test them, not us
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,9 @@ def test_the_wheel_holds_what_an_outsider_needs(wheel):
         "tsgen/marketdata/catalogue/sample/synthetic_prices.csv",
         "tsgen/cli/default.toml",
         "tsgen/report/report.html.j2",
+        "tsgen/report/page.html.j2",
+        "tsgen/report/tables.html.j2",
+        "tsgen/report/scorecard.html.j2",
     ):
         assert needed in names, needed
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from portfolio.constraints import Bounds, Budget, GroupLimit, TurnoverLimit, named_limits_of, with_defaults
+from portfolio.constraints import Bounds, Budget, GroupLimit, TurnoverLimit
 from portfolio.decision_model import DecisionModel
+from portfolio.limit_statement import named_limits_of, with_defaults
 from tsgen.errors import ConfigError, DataError
 
 

@@ -262,7 +262,7 @@ def test_tiny_violations_are_projected_and_larger_ones_stay(monkeypatch):
 
     for shift, seen, recorded in ((5e-9, 0.0, 5e-9), (1e-6, -1e-6, 0.0)):
         # by module object: the dotted name is the function of the same name
-        monkeypatch.setattr(import_module("portfolio.mean_variance"), "solve", moved(shift))
+        monkeypatch.setattr(import_module("portfolio.mean_risk"), "solve", moved(shift))
         a = mean_variance(m, risk_aversion=3.0)
         assert a.weights["A0"] == seen
         assert a.diagnostics["projected"] == pytest.approx(recorded, abs=1e-12)

@@ -122,7 +122,10 @@ class AdaptedDiffusionGenerator:
         Returns
         -------
         ScenarioSet
-            Returns of shape (n_scenarios, horizon, asset), with the as-of date.
+            Returns of shape (n_scenarios, horizon, asset). Its as-of date is the last date that was seen in any way:
+            the end of the history or of the training data, whichever is later. A history that ends before the training
+            cut-off
+            is useful for calibration in sample, and the later date then keeps it out of honest backtests.
 
         Raises
         ------
@@ -136,9 +139,12 @@ class AdaptedDiffusionGenerator:
         require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
         check_seed(seed)
         check_device(device)
+        if history is not None:
+            self._check_history(history)
         origin = self.origin if history is None else self._origins(history, [history.n_dates])[0]
         self._check_horizon(horizon, 0 if history is None else history.n_dates)
-        used = sampler or self.config.sampler
+        used = self.config.sampler if sampler is None else sampler
+        require(isinstance(used, SamplerConfig), f"sampler must be a SamplerConfig: got {type(used).__name__}.")
         paths = sample_paths(
             self._sampler(used),
             origin,
@@ -149,8 +155,8 @@ class AdaptedDiffusionGenerator:
             device=device,
             progress=progress,
         )
-        asof = self.record.training_cutoff if history is None else history.dates[-1]
         cutoff = self.record.training_cutoff
+        seen = [stamp for stamp in (cutoff, None if history is None else history.dates[-1]) if stamp is not None]
         facts = {
             "generator": "adapted diffusion",
             "seed": int(seed),
@@ -158,9 +164,12 @@ class AdaptedDiffusionGenerator:
             "n_steps": used.n_steps,
             "block_size": used.block_size,
             "training_fingerprint": self.record.fingerprint,
+            "history_end": None if history is None else history.dates[-1].isoformat(),
             "training_cutoff": None if cutoff is None else cutoff.isoformat(),
         }
-        return ScenarioSet.from_tensor(paths, assets=self.assets, kind=self.kind, asof=asof, provenance=facts)
+        return ScenarioSet.from_tensor(
+            paths, assets=self.assets, kind=self.kind, asof=max(seen, default=None), provenance=facts
+        )
 
     def _check_horizon(self, horizon: int, elapsed: int) -> None:
         limit = self.whitening.max_periods
@@ -196,6 +205,10 @@ class AdaptedDiffusionGenerator:
         DataError
             If a date is not in the panel, or the dates do not increase.
         """
+        require(is_count(n_scenarios, at_least=1), f"n_scenarios must be a positive integer: got {n_scenarios!r}.")
+        require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
+        if len(dates) == 0:
+            raise DataError("no as-of dates were given: pass at least one date of panel.dates.")
         stamps = pd.DatetimeIndex(list(dates))
         observed = panel.dates.get_indexer(stamps) + 1
         if (observed == 0).any() or not stamps.is_monotonic_increasing:
@@ -217,6 +230,17 @@ class AdaptedDiffusionGenerator:
 
     def _origins(self, history: ReturnPanel, observed: list[int]) -> list[Origin]:
         """States after parts of a recorded history, from its first date on."""
+        self._check_history(history)
+        returns = torch.from_numpy(history.values.copy())
+        with single_thread():
+            return origins_at(self.whitening, returns, observed, self.config.head.lookback)
+
+    def _check_history(self, history: ReturnPanel) -> None:
+        if not isinstance(history, ReturnPanel):
+            raise ConfigError(
+                f"history must be a ReturnPanel: got {type(history).__name__}. Use tsgen.load_returns for prices or "
+                "ReturnPanel(returns, kind=...) for returns."
+            )
         if history.assets != self.assets:
             missing = [a for a in self.assets if a not in history.assets]
             raise DataError(
@@ -229,9 +253,6 @@ class AdaptedDiffusionGenerator:
                 f"history has {history.kind} returns, the generator was trained on {self.kind} returns. "
                 f"Use history.to_kind({self.kind!r})."
             )
-        returns = torch.from_numpy(history.values.copy())
-        with single_thread():
-            return origins_at(self.whitening, returns, observed, self.config.head.lookback)
 
     def save(self, folder: str | Path) -> None:
         """Write the generator as a folder of safetensors and JSON, complete or not at all.
@@ -268,7 +289,9 @@ def describe_head(head: ScoreHead) -> str:
 
 def check_device(device: str) -> None:
     """Raise `ConfigError` unless ``device`` is the CPU or an available CUDA device."""
-    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+    if not isinstance(device, str) or (
+        device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available())
+    ):
         raise ConfigError(
             f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a "
             "torch "

@@ -233,6 +233,11 @@ def _fit(
     data: ReturnPanel | ScenarioSet, config: GeneratorConfig, seed: int, device: str, progress: Progress | None
 ) -> AdaptedDiffusionGenerator:
     listener = silent if progress is None else progress
+    if not isinstance(config, GeneratorConfig):
+        raise ConfigError(
+            f"config must be a GeneratorConfig: got {type(config).__name__}. "
+            "For a preset use GeneratorConfig.preset('fast')."
+        )
     check_seed(seed)
     check_device(device)
     if isinstance(data, ReturnPanel):

@@ -5,6 +5,7 @@ nothing is ever unpickled. The folder is written complete or not at all.
 """
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tsgen.complete_files import complete_folder, sha256_of
-from tsgen.errors import CheckpointError, TsgenError
+from tsgen.errors import CheckpointError, StorageError, TsgenError
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.networks.score_head import HeadShape, ScoreHead
 from tsgen.sampling.origin import Origin
@@ -61,8 +62,16 @@ def save_generator(generator: "AdaptedDiffusionGenerator", folder: str | Path) -
     record = dataclasses.asdict(generator.record)
     record["training_start"] = _json_date(generator.record.training_start)
     record["training_cutoff"] = _json_date(generator.record.training_cutoff)
-    with complete_folder(folder) as temporary:
-        save_file(tensors, temporary / WEIGHTS)
+    target = _target(Path(folder))
+    with complete_folder(target) as temporary:
+        try:
+            save_file(tensors, temporary / WEIGHTS)
+        except SafetensorError as error:  # how the library reports a full disk
+            raise StorageError(
+                f"could not write {target}: {error}. Nothing was changed under that name; free some space or choose "
+                "another folder, then save again."
+            ) from error
+        (temporary / WEIGHTS).chmod(0o644)  # the library writes for the owner alone
         description = {
             "schema_version": SCHEMA_VERSION,
             "config": dataclasses.asdict(generator.config),
@@ -72,8 +81,30 @@ def save_generator(generator: "AdaptedDiffusionGenerator", folder: str | Path) -
             "tensors": {name: {"shape": list(t.shape), "dtype": str(t.dtype)} for name, t in sorted(tensors.items())},
             "weights_sha256": sha256_of(temporary / WEIGHTS),
         }
+        description["description_sha256"] = description_digest(description)
         text = json.dumps(description, indent=2, sort_keys=True, allow_nan=False)
         (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def description_digest(description: dict[str, Any]) -> str:
+    """SHA-256 of the description without its own digest, in canonical form."""
+    rest = {name: value for name, value in description.items() if name != "description_sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _target(folder: Path) -> Path:
+    """The real folder to write; a folder that holds anything but a generator is never replaced."""
+    target = folder.resolve()
+    if target.is_dir():
+        foreign = sorted(item.name for item in target.iterdir() if item.name not in (WEIGHTS, DESCRIPTION))
+        if foreign:
+            raise StorageError(
+                f"{folder} holds files that are not a generator's "
+                f"({', '.join(foreign[:3])}{', ...' if foreign[3:] else ''}): saving would delete them. "
+                "Choose a new folder, for example one named generator inside it."
+            )
+    return target
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -149,6 +180,11 @@ def _rebuild(description: dict[str, Any], tensors: dict[str, Tensor]) -> "Adapte
     for name in ("training_start", "training_cutoff"):
         stored[name] = None if stored[name] is None else pd.Timestamp(stored[name])
     record = FitRecord(**{**stored, "assets": tuple(stored["assets"])})
+    if description_digest(description) != description.get("description_sha256"):
+        raise CheckpointError(
+            f"{DESCRIPTION} does not match its own digest: it was changed by hand or damaged. Restore the folder from "
+            "a copy or fit again."
+        )
     if len(record.assets) != restored.n_assets or head.shape.n_assets != restored.n_assets:
         raise CheckpointError(
             f"the folder names {len(record.assets)} assets, its whitening has {restored.n_assets} and its head "
@@ -190,9 +226,8 @@ def load_generator(folder: str | Path) -> "AdaptedDiffusionGenerator":
     tsgen.errors.CheckpointError: no such folder is not a generator folder: generator.json is missing. Pass ...
     """
     description = _read_description(Path(folder))
-    tensors = _read_tensors(Path(folder), description)
     try:
-        return _rebuild(description, tensors)
+        return _rebuild(description, _read_tensors(Path(folder), description))
     except TsgenError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:

@@ -3,7 +3,8 @@
 Candidates come smallest first: standard normal residuals; a closed-form mixture; a network without memory; a
 network that sees the volatility level; a network that sees the last innovations. Each is compared with the
 best so far on the same held-out noise; the difference is averaged over independent blocks (paths, or twenty
-days) and must be below minus ``acceptance`` standard errors. Two standard errors by default: the early-stopped
+days). Of the two closed forms the better one is the floor; a network's difference to it must be below minus
+``acceptance`` standard errors. Two standard errors by default: the early-stopped
 loss of a network is already the best of many looks at the validation part.
 """
 
@@ -141,15 +142,22 @@ class _Contest:
             self.training,
             seed=self.seed,
             evaluate=lambda h: float(block_losses(h, self.data, self.held).mean()),
+            keep_start=self.head.anchor_is_floor,
             progress=self.progress,
             stage=stage,
         )
 
-    def judge(self, name: str, trained: Trained, incumbent: Tensor | None, *, forced: bool) -> tuple[bool, Tensor]:
-        """Record a candidate; returns whether it is accepted, and its block losses."""
+    def judge(
+        self, name: str, trained: Trained, incumbent: Tensor | None, *, forced: bool, closed_form: bool = False
+    ) -> tuple[bool, Tensor]:
+        """Record a candidate; returns whether it is accepted, and its block losses.
+
+        Two closed forms compete on equal terms, the lower held-out loss wins: neither is the floor of the other, and
+        heavy tails must not be lost because a short validation part cannot prove them.
+        """
         losses = block_losses(trained.head, self.data, self.held)
         difference, error = (0.0, 0.0) if incumbent is None else _paired(losses, incumbent)
-        accepted = forced or incumbent is None or difference < -self.head.acceptance * error
+        accepted = forced or incumbent is None or difference < (0.0 if closed_form else -self.head.acceptance * error)
         self.comparisons.append(Comparison(name, float(losses.mean()), difference, error, accepted, trained.steps))
         return accepted, losses
 
@@ -194,7 +202,8 @@ def select_head(
         components = best_shape.n_components if n_components is None else n_components
         shape = contest.shape(n_components=components, context=context)
         trained = contest.train(shape, name)
-        accepted, losses = contest.judge(name, trained, best_losses, forced=not head.anchor_is_floor)
+        forced = not head.anchor_is_floor
+        accepted, losses = contest.judge(name, trained, best_losses, forced=forced, closed_form=context is None)
         if accepted:
             best, best_shape, best_losses = trained, shape, losses
     return Selection(best_shape, best.steps, best.head, contest.comparisons)

@@ -1,5 +1,6 @@
 """Settings of the optimisation, validated when made."""
 
+import math
 from dataclasses import dataclass
 
 from tsgen.errors import ConfigError
@@ -52,6 +53,10 @@ class TrainingConfig:
         for name in ("max_steps", "batch_rows", "evaluate_every", "patience"):
             value = getattr(self, name)
             require(is_count(value, at_least=1), f"{name} must be a positive integer: got {value!r}.")
+        for name in ("learning_rate", "weight_decay", "average_decay", "validation_fraction"):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            require(number, f"{name} must be a finite number: got {value!r}.")
         require(is_count(self.purge, at_least=0), f"purge must be a non-negative integer: got {self.purge!r}.")
         require(0 < self.learning_rate < 1, f"learning_rate must be in (0, 1): got {self.learning_rate!r}. Try 2e-3.")
         require(self.weight_decay >= 0, f"weight_decay must not be negative: got {self.weight_decay!r}.")

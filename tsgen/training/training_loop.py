@@ -108,6 +108,7 @@ def train_head(
     seed: int,
     evaluate: Callable[[ScoreHead], float] | None = None,
     stop_at: int | None = None,
+    keep_start: bool = True,
     progress: Progress = silent,
     stage: str = "training",
 ) -> Trained:
@@ -126,6 +127,8 @@ def train_head(
         Held-out loss of a head; the best averaged weights are kept and training stops early.
     stop_at : int, optional
         Without ``evaluate``: number of steps, on the learning-rate schedule of ``max_steps``.
+    keep_start : bool
+        Whether the starting weights compete; ``False``: some training is always kept.
     progress : callable
     stage : str
         Name in progress reports.
@@ -140,8 +143,10 @@ def train_head(
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
     total = config.max_steps if stop_at is None else stop_at
-    best = None if evaluate is None else _Best(averaged, evaluate(averaged))
-    curve = [] if best is None else [(0, best.loss)]
+    best, curve = None, []
+    if evaluate is not None:
+        start = evaluate(averaged)
+        best, curve = _Best(averaged, start if keep_start else math.inf), [(0, start)]
     for step in range(total):
         generator = torch_stream(seed, f"training step {step}")
         loss = _step(head, data, rows, config, generator)

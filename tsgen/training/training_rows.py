@@ -98,9 +98,10 @@ def split_rows(n_paths: int, n_periods: int, *, fraction: float, purge: int, ski
         train, validation = torch.arange(skip, max(skip, first - purge)), torch.arange(first, n_periods)
         block = validation // _BLOCK
         sizes = (len(train), len(validation))
-    if min(sizes) < 10:
+    if min(sizes) < 10 or int(block.max() - block.min()) < 1:
         raise DataError(
             f"too little data to hold out a validation part: {sizes[0]} units to train and {sizes[1]} to validate, "
-            "at least 10 each are needed. Use a longer history or more paths."
+            f"at least 10 each are needed, and 2 blocks of {_BLOCK} periods of a panel to validate. Use a longer "
+            "history, more paths, or a larger validation_fraction."
         )
     return RowSplit(train, validation, block - block.min())

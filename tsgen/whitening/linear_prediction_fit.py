@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 
 _FOLDS = 5
 _ORDERS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
+_SMALLEST_RANDOM_SHARE = 1e-6  # conditional over marginal standard deviation
 _LARGEST_SATURATED = 1200  # path dimension above which full covariances are neither affordable nor estimable
 
 
@@ -213,6 +214,20 @@ def _held_out(paths: Array, structure: str, order: int, mean_model: str) -> floa
     return total / _FOLDS
 
 
+def _require_randomness(paths: Array) -> None:
+    """Refuse paths in which some value is a linear function of earlier ones: no density, no likelihood."""
+    n, _, n_assets = paths.shape
+    flat = (paths - paths.mean(axis=0)).reshape(n, -1)
+    spread = flat.std(axis=0)
+    left = np.abs(np.diag(np.linalg.qr(flat / np.where(spread > 0, spread, 1.0), mode="r"))) / np.sqrt(n)
+    for position in np.flatnonzero(left < _SMALLEST_RANDOM_SHARE):
+        t, i = divmod(int(position), n_assets)
+        raise DataError(
+            f"period {t + 1} of asset {i + 1} is determined by what came before it in all {n} paths, so its "
+            "conditional law has no density. Remove periods or assets that repeat others, or add the noise that was left out."
+        )
+
+
 def fit_linear_prediction(paths: Array) -> LinearPredictionWhitening:
     """Choose the mean and covariance structure by cross-validation and fit it to all paths.
 
@@ -237,6 +252,8 @@ def fit_linear_prediction(paths: Array) -> LinearPredictionWhitening:
             "as a ReturnPanel."
         )
     n_train = n - n // _FOLDS - 1
+    if n_train > periods * n_assets and periods * n_assets <= _LARGEST_SATURATED:
+        _require_randomness(paths)
     structures = list(_candidates(n_train, periods, n_assets))
     scores = {(s, p): _held_out(paths, s, p, "constant") for s, p in structures}
     (structure, order), best = min(scores.items(), key=lambda item: item[1])

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import SafetensorError
 
 import tsgen
 from tsgen.errors import CheckpointError, ConfigError, DataError, StorageError
 from tsgen.generator import GeneratorConfig
+from tsgen.generator.storage import description_digest
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import dated_seed
 from tsgen.sampling.sampler_config import SamplerConfig
@@ -53,7 +55,12 @@ def test_scenarios_have_the_right_shape_units_and_date(generator, panel):
     assert scenarios.returns.shape == (70, 5, 3)
     assert (scenarios.assets, scenarios.kind, scenarios.asof) == (panel.assets, "log", panel.dates[-1])
     assert scenarios.provenance["training_cutoff"] == panel.dates[-1].isoformat()
-    assert generator.sample(5, 5, seed=1, history=panel.until(panel.dates[300])).asof == panel.dates[300]
+    # trained on all of the panel: a scenario from the middle of it has seen the end, and says so
+    middle = generator.sample(5, 5, seed=1, history=panel.until(panel.dates[300]))
+    assert middle.asof == panel.dates[-1]
+    assert middle.provenance["history_end"] == panel.dates[300].isoformat()
+    early = tsgen.fit_generator(panel.until(panel.dates[299]), FAST)
+    assert early.sample(5, 5, seed=1, history=panel.until(panel.dates[300])).asof == panel.dates[300]
 
 
 def test_same_seed_same_scenarios_whatever_the_number_or_horizon(generator):
@@ -163,11 +170,13 @@ def _flip(folder):
     path.write_bytes(bytes(content))
 
 
-def _edit(change):
+def _edit(change, *, sealed=True):
     def damage(folder):
         path = folder / "generator.json"
         description = json.loads(path.read_text())
         change(description)
+        if sealed:
+            description["description_sha256"] = description_digest(description)
         path.write_text(json.dumps(description))
 
     return damage
@@ -187,6 +196,9 @@ def _edit(change):
         (_edit(lambda d: d["config"]["training"].update(surprise=1)), "does not describe a generator"),
         (_edit(lambda d: d["record"].update(assets=["A"])), "names 1 assets"),
         (_edit(lambda d: d["whitening"].update(kind="pickle")), "does not describe a generator"),
+        (_edit(lambda d: d.pop("weights_sha256")), "does not describe a generator"),
+        (_edit(lambda d: d["record"].update(kind="simple"), sealed=False), "does not match its own digest"),
+        (_edit(lambda d: d["record"].update(last_share=0.5), sealed=False), "does not match its own digest"),
     ],
 )
 def test_damaged_folders_are_refused(generator, tmp_path, damage, message):
@@ -216,13 +228,25 @@ def test_a_full_disk_leaves_the_old_folder(generator, path_generator, tmp_path, 
     before = (tmp_path / "g" / "generator.json").read_bytes()
 
     def full(*_args, **_kwargs):
-        raise OSError(28, "No space left on device")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")  # what a full disk looks like
 
     monkeypatch.setattr("tsgen.generator.storage.save_file", full)
     with pytest.raises(StorageError, match="No space left on device"):
         path_generator.save(tmp_path / "g")
     assert (tmp_path / "g" / "generator.json").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["g"]
+
+
+def test_saving_never_deletes_other_files(generator, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(StorageError, match=r"not a generator's \(thesis.txt\)"):
+        generator.save(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    generator.save(".")
+    assert tsgen.load_generator(tmp_path / "empty").assets == generator.assets
 
 
 @pytest.mark.parametrize(
@@ -234,6 +258,9 @@ def test_a_full_disk_leaves_the_old_folder(generator, path_generator, tmp_path, 
         ({"seed": -1}, "seed must be a non-negative integer"),
         ({"seed": True}, "seed must be a non-negative integer"),
         ({"n_workers": 0}, "n_workers must be a positive integer"),
+        ({"device": None}, "device None is not available"),
+        ({"sampler": "stochastic"}, "sampler must be a SamplerConfig"),
+        ({"history": 3}, "history must be a ReturnPanel"),
         ({"device": "tpu"}, "device 'tpu' is not available"),
     ],
 )
@@ -256,6 +283,8 @@ def test_a_history_that_does_not_fit_is_refused(generator, panel):
 def test_bad_training_data_are_refused(panel):
     with pytest.raises(DataError, match="200"):
         tsgen.fit_generator(panel.until(panel.dates[150]), FAST)
+    with pytest.raises(ConfigError, match="config must be a GeneratorConfig: got str"):
+        tsgen.fit_generator(panel, "fast")
     with pytest.raises(ConfigError, match="data must be a ReturnPanel"):
         tsgen.fit_generator(panel.returns, FAST)
     rng = np.random.default_rng(0)
@@ -264,6 +293,9 @@ def test_bad_training_data_are_refused(panel):
         tsgen.fit_generator(tsgen.ScenarioSet(paths.returns[:50], assets=["X"], kind="log"), FAST)
     with pytest.raises(DataError, match="equally likely"):
         tsgen.fit_generator(paths.with_probabilities(np.full(150, 1 / 150)), FAST)
+    constant_in_time = np.repeat(rng.normal(size=(500, 1, 1)), 4, axis=1)
+    with pytest.raises(DataError, match="period 2 of asset 1 is determined by what came before"):
+        tsgen.fit_generator(tsgen.ScenarioSet(constant_in_time, assets=["X"], kind="log"), FAST)
     with pytest.raises(DataError, match="never move"):
         tsgen.fit_generator(tsgen.ScenarioSet(np.zeros((150, 3, 1)), assets=["X"], kind="log"), FAST)
 
