@@ -224,7 +224,8 @@ def _require_randomness(paths: Array) -> None:
         t, i = divmod(int(position), n_assets)
         raise DataError(
             f"period {t + 1} of asset {i + 1} is determined by what came before it in all {n} paths, so its "
-            "conditional law has no density. Remove periods or assets that repeat others, or add the noise that was left out."
+            "conditional law has no density. Remove periods or assets that repeat others, or add the noise that was "
+            "left out."
         )
 
 
