@@ -87,22 +87,26 @@ def markdown(table: pd.DataFrame, model: str) -> str:
     return "\n".join(lines)
 
 
+def _finite(value: float) -> float | None:
+    """Four digits, or null: a score without a spread over seeds has no standard deviation."""
+    return float(f"{value:.4g}") if np.isfinite(value) else None
+
+
 def summarise(parts: Path) -> None:
     cards = {seed: tsgen.Scorecard.from_json((parts / f"seed_{seed}.json").read_text()) for seed in SEEDS}
     model = cards[0].model
     table, paired = table_of(cards), paired_of(cards)
     metrics = pd.concat({s: c.to_frame() for s, c in cards.items()}, names=["seed"]).reset_index(level="seed")
     values = metrics.groupby(["model", "group", "metric"])[["value", "floor", "standard_error", "score"]].mean()
-    rounded = values.map(lambda x: None if not np.isfinite(x) else float(f"{x:.4g}"))
     result = {
         "setting": {"data": "us_stocks", "train_until": CUTOFF, "seeds": SEEDS, **cards[0].facts},
         "versions": {name: version(name) for name in ("tsgen-toolkit", "torch", "numpy", "skfolio")},
         "scores": {
-            kind: {m: {k: round(float(v), 4) for k, v in row.items()} for m, row in table[kind].T.to_dict().items()}
+            kind: {m: {k: _finite(v) for k, v in row.items()} for m, row in table[kind].T.to_dict().items()}
             for kind in ("mean", "sd")
         },
         "paired_differences": [
-            {"score": s, "baseline": b, **{k: float(f"{v:.4g}") for k, v in row.items()}}
+            {"score": s, "baseline": b, **{k: _finite(v) for k, v in row.items()}}
             for (s, b), row in paired.T.to_dict().items()
         ],
         "metrics": {
