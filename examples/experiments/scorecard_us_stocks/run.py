@@ -114,7 +114,7 @@ def summarise(parts: Path) -> None:
                 f"{g}: {k}": list(row)
                 for (g, k), row in zip(part.index.droplevel(0), part.values.tolist(), strict=True)
             }
-            for m, part in rounded.groupby(level="model")
+            for m, part in values.groupby(level="model")
         },
         "metric_columns": ["value", "floor", "standard_error", "score"],
     }
