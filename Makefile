@@ -24,6 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing (once; a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@# a peer of tests and benchmarks; without dependencies, because one of them (vectorbt) is not freely licensed and not used here
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps riskfolio-lib
 	@touch $(STAMP)
 
 run: $(STAMP)

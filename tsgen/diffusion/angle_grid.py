@@ -2,7 +2,7 @@
 
 The grid matters more than the order of the scheme: what decides heavy tails happens near pi/2, so the
 default levels are uniform in ``log tan(tau)``. The ranges come from a study with exact velocities of
-Student-t, mixture, Laplace and mis-scaled laws (design note on samplers, sections 1 and 2).
+Student-t, mixture, Laplace and mis-scaled laws.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The closed-form residual law that sits inside the score head, fitted by expectation maximisation.
 
 Covariances are shrunk half-way to isotropic ones and means by pseudo-counts: a few thousand days support
-the common scale of a heavy-tailed mixture, not its fine structure (design note on whitening, section 3).
+the common scale of a heavy-tailed mixture, not its fine structure.
 """
 
 import warnings

@@ -12,7 +12,7 @@ does not depend on the order of the assets.
 Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of the
 innovation), because drawing them independently of the volatility level otherwise multiplies its persistence by
 ``E z^2 > 1``; and the correlation is held at its value on the last recorded date. Both choices come from a
-rolling-origin study (design note on scale dynamics, sections 2, 5 and 7).
+rolling-origin study.
 """
 
 from typing import Any, NamedTuple, final

@@ -111,7 +111,7 @@ def summarise(parts: Path) -> None:
         ],
         "metrics": {
             m: {
-                f"{g}: {k}": list(row)
+                f"{g}: {k}": [_finite(x) for x in row]
                 for (g, k), row in zip(part.index.droplevel(0), part.values.tolist(), strict=True)
             }
             for m, part in values.groupby(level="model")
