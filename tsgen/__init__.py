@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsgen import baselines as baselines
+    from tsgen import reweighting as reweighting
     from tsgen.evaluation.evaluation_config import EvaluationConfig as EvaluationConfig
     from tsgen.evaluation.model_judgement import evaluate as evaluate
     from tsgen.evaluation.scorecard import Scorecard as Scorecard
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tsgen.marketdata import ReturnPanel as ReturnPanel
     from tsgen.marketdata import list_datasets as list_datasets
     from tsgen.marketdata import load_returns as load_returns
+    from tsgen.reweighting.pooling import entropy_pooling as entropy_pooling
     from tsgen.scenario_set import ScenarioSet as ScenarioSet
 
 _HOME = {
@@ -30,6 +32,7 @@ _HOME = {
     "ReturnPanel": "tsgen.marketdata",
     "ScenarioSet": "tsgen.scenario_set",
     "Scorecard": "tsgen.evaluation.scorecard",
+    "entropy_pooling": "tsgen.reweighting",
     "evaluate": "tsgen.evaluation.model_judgement",
     "fit_generator": "tsgen.generator",
     "list_datasets": "tsgen.marketdata",
@@ -45,11 +48,13 @@ __all__ = [
     "ScenarioSet",
     "Scorecard",
     "baselines",
+    "entropy_pooling",
     "evaluate",
     "fit_generator",
     "list_datasets",
     "load_generator",
     "load_returns",
+    "reweighting",
 ]
 
 try:
@@ -59,8 +64,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 
 def __getattr__(name: str) -> Any:
-    if name == "baselines":
-        return import_module("tsgen.baselines")
+    if name in {"baselines", "reweighting"}:
+        return import_module(f"tsgen.{name}")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'tsgen' has no attribute {name!r}; public names are {', '.join(__all__)}")

@@ -18,10 +18,12 @@ TSGEN_NAMES = {
     "EvaluationConfig",
     "Scorecard",
     "baselines",
+    "entropy_pooling",
     "evaluate",
     "list_datasets",
     "load_generator",
     "load_returns",
+    "reweighting",
 }
 
 
@@ -42,7 +44,10 @@ def test_every_public_name_is_documented():
                 assert inspect.getdoc(value), f"{package.__name__}.{name} has no docstring"
 
 
-@pytest.mark.parametrize("module", ["tsgen", "portfolio", "tsgen.scenario_set", "tsgen.marketdata"])
+TORCH_FREE = ("tsgen", "portfolio", "tsgen.scenario_set", "tsgen.marketdata", "tsgen.reweighting")
+
+
+@pytest.mark.parametrize("module", TORCH_FREE)
 def test_torch_free_parts_do_not_import_torch(module):
     code = f"import sys, {module}; assert 'torch' not in sys.modules, 'torch was imported'"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

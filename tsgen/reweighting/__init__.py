@@ -6,12 +6,11 @@ every risk measure and optimiser uses. Above `scenario_set` in the layers, below
 
 from tsgen.reweighting.correlation_view import CorrelationView
 from tsgen.reweighting.errors import PoolingConvergenceError, ViewConflictError
+from tsgen.reweighting.moment_views import KurtosisView, MeanView, SkewView, VarianceView, VolatilityView
 from tsgen.reweighting.path_events import BarrierHit, DrawdownBeyond, TerminalLoss
 from tsgen.reweighting.pooling import entropy_pooling, entropy_pooling_report
 from tsgen.reweighting.pooling_report import PoolingReport
 from tsgen.reweighting.probability_views import EventProbabilityView, FunctionalView
-from tsgen.reweighting.shape_views import KurtosisView, SkewView
-from tsgen.reweighting.spread_views import MeanView, VarianceView, VolatilityView
 from tsgen.reweighting.tail_views import CVaRView, VaRView
 from tsgen.reweighting.view_protocol import View
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array, hstack, vstack
 
-from tsgen.reweighting.cvar_lowering import pool_lowering_cvar, quantile_grid
+from tsgen.reweighting.cvar_lowering import pool_lowering_cvar
 from tsgen.reweighting.cvar_task import CVaRTask
 from tsgen.reweighting.errors import PoolingConvergenceError, ViewConflictError
 from tsgen.reweighting.linear_pooling import SolverSettings
 from tsgen.reweighting.linear_row import LinearRow
+from tsgen.reweighting.quantile_search import quantile_grid
 
 Floats = NDArray[np.float64]
 _GRID = 10

@@ -5,7 +5,7 @@ Linear in the probabilities once both means and variances are held at the values
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from tsgen.errors import ConfigError
 from tsgen.reweighting.held_moments import held_mean, held_variance
 from tsgen.reweighting.linear_row import LinearRow
-from tsgen.reweighting.relation import Relation, check_number, check_relation
+from tsgen.reweighting.relation import check_number
+from tsgen.reweighting.statistic_view import HeldMoment, StatisticView
 from tsgen.reweighting.subject import Outcomes, Subject, frozen_subject, subject_label
 from tsgen.reweighting.view_protocol import Stage
 from tsgen.reweighting.weighted_moments import varying_moments
-from tsgen.scenario_set import ScenarioSet
 
 Floats = NDArray[np.float64]
 
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CorrelationView:
+class CorrelationView(StatisticView):
     """The linear correlation of two assets, portfolios or numbers per scenario.
 
     Parameters
@@ -49,37 +49,20 @@ class CorrelationView:
 
     Examples
     --------
+    >>> from tsgen.scenario_set import ScenarioSet
     >>> s = ScenarioSet(returns=[[[0.1, -0.2]], [[-0.1, 0.2]]], assets=["A", "B"], kind="simple")
     >>> round(CorrelationView(between=("A", "B"), target=-0.5).value(s), 12)
     -1.0
     """
 
     between: tuple[Subject, Subject]
-    target: float
-    relation: Relation = "=="
-    name: str | None = None
 
-    def __post_init__(self) -> None:
-        if isinstance(self.between, str) or not isinstance(self.between, Sequence) or len(self.between) != 2:
-            raise ConfigError(f"between must be a pair, for example ('A', 'B'): got {self.between!r}.")
-        first, second = self.between
-        object.__setattr__(self, "between", (frozen_subject(first), frozen_subject(second)))
-        object.__setattr__(self, "target", check_number(self.target, "target", lowest=-1.0, highest=1.0))
-        check_relation(self.relation)
-
-    @property
-    def title(self) -> str:
-        """Name of the statistic."""
-        return self.name or f"correlation of {subject_label(self.between[0])} and {subject_label(self.between[1])}"
+    holds: ClassVar[tuple[HeldMoment, ...]] = (held_mean, held_variance)
 
     @property
     def stage(self) -> Stage:
         """Stage in which the view enters."""
         return 3
-
-    def value(self, scenarios: ScenarioSet) -> float:
-        """The correlation under the probabilities of the scenarios."""
-        return self.statistic(Outcomes(scenarios), scenarios.weights)
 
     def statistic(self, outcomes: Outcomes, probabilities: Floats) -> float:
         """The correlation under other probabilities."""
@@ -87,17 +70,22 @@ class CorrelationView:
 
     def rows(self, outcomes: Outcomes, probabilities: Floats) -> Sequence[LinearRow]:
         """Linear conditions, given the law of the preceding stage."""
-        feature = self._product(outcomes, probabilities)
-        return [LinearRow(name=self.title, feature=feature, target=self.target, relation=self.relation)]
+        return [self._row(self._product(outcomes, probabilities))]
 
-    def held_rows(self, outcomes: Outcomes, probabilities: Floats) -> Sequence[LinearRow]:
-        """Means and variances of both, at their values under the law of the preceding stage."""
-        held: list[LinearRow] = []
-        for subject in self.between:
-            values, label = outcomes.of(subject), subject_label(subject)
-            held.append(held_mean(label, values, probabilities, held_for=self.title))
-            held.append(held_variance(label, values, probabilities, held_for=self.title))
-        return held
+    def _label(self) -> str:
+        return f"correlation of {subject_label(self.between[0])} and {subject_label(self.between[1])}"
+
+    def _subjects(self) -> tuple[Subject, ...]:
+        return self.between
+
+    def _freeze(self) -> None:
+        if isinstance(self.between, str) or not isinstance(self.between, Sequence) or len(self.between) != 2:
+            raise ConfigError(f"between must be a pair, for example ('A', 'B'): got {self.between!r}.")
+        first, second = self.between
+        object.__setattr__(self, "between", (frozen_subject(first), frozen_subject(second)))
+
+    def _checked_target(self) -> float:
+        return check_number(self.target, "target", lowest=-1.0, highest=1.0)
 
     def _product(self, outcomes: Outcomes, probabilities: Floats) -> Floats:
         factors = []

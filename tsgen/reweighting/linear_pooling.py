@@ -6,6 +6,7 @@ targets and measured in prior standard deviations, so that one tolerance fits re
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -117,18 +118,11 @@ def _standardised(rows: Sequence[LinearRow], support: NDArray[np.bool_], prior: 
     centred, scales = np.empty((len(rows), len(prior))), np.empty(len(rows))
     whole = len(prior) == len(support)
     for i, row in enumerate(rows):
-        np.subtract(row.feature if whole else row.feature[support], row.target, out=centred[i])
-        scales[i] = _spread(centred[i], prior)
+        within = row if whole else replace(row, feature=row.feature[support])
+        scales[i] = within.spread(prior)
+        np.subtract(within.feature, row.target, out=centred[i])
         centred[i] /= scales[i]
     return centred, scales
-
-
-def _spread(centred: Floats, prior: Floats) -> float:
-    mean = float(prior @ centred)
-    variance = float(prior @ np.square(centred - mean))
-    # constant on the support, and met (else it would be out of range): any scale will do
-    largest = float(np.abs(centred).max())
-    return np.sqrt(variance) if variance > (1e-14 * largest) ** 2 and variance > 0 else max(largest, 1.0)
 
 
 def _conditioned(prior: Floats, rows: Sequence[LinearRow]) -> tuple[NDArray[np.bool_] | None, dict[int, float]]:
@@ -141,8 +135,7 @@ def _conditioned(prior: Floats, rows: Sequence[LinearRow]) -> tuple[NDArray[np.b
         for j, row in enumerate(rows):
             if j in forced:
                 continue
-            feature = row.feature if support.all() else row.feature[support]
-            low, high = float(feature.min()), float(feature.max())
+            low, high = row.range if support.all() else _range(row.feature[support])
             slack = _RANGE_ROUNDING * max(abs(low), abs(high), abs(row.target))
             if _outside(row, low, high, slack):
                 return None, {}
@@ -153,6 +146,10 @@ def _conditioned(prior: Floats, rows: Sequence[LinearRow]) -> tuple[NDArray[np.b
                 forced[j] = sign
                 changed = True
     return support, forced
+
+
+def _range(feature: Floats) -> tuple[float, float]:
+    return float(feature.min()), float(feature.max())
 
 
 def _outside(row: LinearRow, low: float, high: float, slack: float) -> bool:

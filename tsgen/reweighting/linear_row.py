@@ -5,6 +5,7 @@ Every view becomes such rows; what a row needs for messages and derivatives trav
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -46,6 +47,22 @@ class LinearRow:
     squared: bool = False
     held_for: str | None = None
 
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest value of the feature over all scenarios."""
+        return float(self.feature.min()), float(self.feature.max())
+
+    def spread(self, prior: NDArray[np.float64]) -> float:
+        """Prior standard deviation of the feature, the unit of its residual; any unit will do where it is constant.
+
+        Computed once per prior: searches solve many problems that share most of their rows.
+        """
+        known: tuple[NDArray[np.float64], float] | None = self.__dict__.get("_spread")
+        if known is None or known[0] is not prior:
+            known = prior, _spread(self.feature, self.target, prior)
+            self.__dict__["_spread"] = known
+        return known[1]
+
     def in_view_unit(self, value: float) -> float:
         """A value of the feature's mean in the unit of the view."""
         return math.sqrt(max(value, 0.0)) if self.squared else value
@@ -59,3 +76,10 @@ class LinearRow:
         if self.held_for is not None:
             return f"{self.name} held at {self.target:.6g} (for {self.held_for})"
         return f"{self.name} {self.relation} {self.in_view_unit(self.target):.6g}"
+
+
+def _spread(feature: NDArray[np.float64], target: float, prior: NDArray[np.float64]) -> float:
+    centred = feature - float(prior @ feature)
+    variance = float(prior @ np.square(centred))
+    largest = max(float(np.abs(feature).max()), abs(target))
+    return math.sqrt(variance) if variance > (1e-14 * largest) ** 2 and variance > 0 else max(largest, 1.0)

@@ -18,6 +18,7 @@ from tsgen.reweighting.relation import check_positive
 from tsgen.reweighting.stages import StagedLaw, pool_in_stages
 from tsgen.reweighting.subject import Outcomes
 from tsgen.reweighting.view_protocol import View
+from tsgen.reweighting.weighted_moments import effective_number
 from tsgen.scenario_set import ScenarioSet
 
 _PROVENANCE_KEY = "entropy_pooling"
@@ -125,19 +126,21 @@ def entropy_pooling_report(
     outcomes = Outcomes(scenarios)
     start = {} if warm_start is None else warm_start.multipliers
     law = pool_in_stages(outcomes, listed, start=start, settings=settings)
-    bare = scenarios.with_probabilities(law.probabilities)
     report = PoolingReport(
-        posterior=bare,
+        posterior=scenarios,
         views=_view_table(outcomes, listed, law),
         held=_held_table(law),
         divergence=law.divergence,
         prior_effective_number=scenarios.effective_number,
-        effective_number=bare.effective_number,
+        effective_number=effective_number(law.probabilities),
         iterations=law.iterations,
         tolerance=settings.tolerance,
         multipliers=law.start,
     )
-    return _with_provenance(report)
+    facts = dict(scenarios.provenance)
+    facts[_PROVENANCE_KEY] = [*facts.get(_PROVENANCE_KEY, []), report.to_dict()]
+    # one copy of the returns, not one per field that changes
+    return replace(report, posterior=replace(scenarios, probabilities=law.probabilities, provenance=facts))
 
 
 def _checked_views(views: Iterable[View]) -> list[View]:
@@ -181,9 +184,3 @@ def _held_table(law: StagedLaw) -> pd.DataFrame:
     records = [{"target": row.target, "multiplier": value, "for": row.held_for} for row, value in law.held]
     index = pd.Index([row.name for row, _ in law.held], name="moment")
     return pd.DataFrame(records, index=index, columns=["target", "multiplier", "for"])
-
-
-def _with_provenance(report: PoolingReport) -> PoolingReport:
-    facts = dict(report.posterior.provenance)
-    facts[_PROVENANCE_KEY] = [*facts.get(_PROVENANCE_KEY, []), report.to_dict()]
-    return replace(report, posterior=replace(report.posterior, provenance=facts))

@@ -1,16 +1,18 @@
 """Views on probabilities of path events and on expectations of path functionals: linear, stage 1."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsgen.errors import ConfigError, DataError
 from tsgen.reweighting.linear_row import LinearRow
-from tsgen.reweighting.relation import Relation, check_number, check_relation
-from tsgen.reweighting.subject import Outcomes, frozen_subject, numbers_per_scenario, subject_label
+from tsgen.reweighting.relation import check_number
+from tsgen.reweighting.statistic_view import StatisticView
+from tsgen.reweighting.subject import Outcomes, Subject, frozen_subject, numbers_per_scenario, subject_label
 from tsgen.reweighting.view_protocol import Stage
 from tsgen.scenario_set import ScenarioSet
 
@@ -28,9 +30,40 @@ def _path_quantity(quantity: PathQuantity, what: str) -> PathQuantity:
     )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PathQuantityView(StatisticView):
+    """The expectation of a quantity of whole paths."""
+
+    lowest_target: ClassVar[float] = -np.inf
+    highest_target: ClassVar[float] = np.inf
+
+    @property
+    def stage(self) -> Stage:
+        """Stage in which the view enters."""
+        return 1
+
+    @abstractmethod
+    def feature(self, outcomes: Outcomes) -> Floats:
+        """The quantity in every scenario, shape (scenario,), float64."""
+
+    def statistic(self, outcomes: Outcomes, probabilities: Floats) -> float:
+        """The expectation under other probabilities."""
+        return float(probabilities @ self.feature(outcomes))
+
+    def rows(self, outcomes: Outcomes, probabilities: Floats) -> Sequence[LinearRow]:  # noqa: ARG002
+        """Linear conditions; the law of the preceding stage is not needed."""
+        return [self._row(self.feature(outcomes))]
+
+    def _subjects(self) -> tuple[Subject, ...]:
+        return ()
+
+    def _checked_target(self) -> float:
+        return check_number(self.target, "target", lowest=self.lowest_target, highest=self.highest_target)
+
+
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class EventProbabilityView:
+class EventProbabilityView(PathQuantityView):
     """The probability of an event on whole paths.
 
     Parameters
@@ -57,43 +90,12 @@ class EventProbabilityView:
     """
 
     event: PathQuantity
-    target: float
-    relation: Relation = "=="
-    name: str | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "event", _path_quantity(self.event, "event"))
-        object.__setattr__(self, "target", check_number(self.target, "target", lowest=0.0, highest=1.0))
-        check_relation(self.relation)
+    lowest_target: ClassVar[float] = 0.0
+    highest_target: ClassVar[float] = 1.0
 
-    @property
-    def title(self) -> str:
-        """Name of the statistic."""
-        return self.name or f"probability of {subject_label(self.event)}"
-
-    @property
-    def stage(self) -> Stage:
-        """Stage in which the view enters."""
-        return 1
-
-    def value(self, scenarios: ScenarioSet) -> float:
-        """The probability of the event under the probabilities of the scenarios."""
-        return self.statistic(Outcomes(scenarios), scenarios.weights)
-
-    def statistic(self, outcomes: Outcomes, probabilities: Floats) -> float:
-        """The probability of the event under other probabilities."""
-        return float(probabilities @ self._indicator(outcomes))
-
-    def rows(self, outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
-        """Linear conditions; the law of the preceding stage is not needed."""
-        indicator = self._indicator(outcomes)
-        return [LinearRow(name=self.title, feature=indicator, target=self.target, relation=self.relation)]
-
-    def held_rows(self, _outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
-        """Nothing needs to be held."""
-        return []
-
-    def _indicator(self, outcomes: Outcomes) -> Floats:
+    def feature(self, outcomes: Outcomes) -> Floats:
+        """One where the event happens, zero elsewhere, shape (scenario,), float64."""
         happens = self.event(outcomes.scenarios) if callable(self.event) else self.event
         indicator = numbers_per_scenario(happens, outcomes.scenarios.n_scenarios, f"event ({self.title})")
         if not np.isin(indicator, (0.0, 1.0)).all():
@@ -103,10 +105,16 @@ class EventProbabilityView:
             )
         return indicator
 
+    def _label(self) -> str:
+        return f"probability of {subject_label(self.event)}"
+
+    def _freeze(self) -> None:
+        object.__setattr__(self, "event", _path_quantity(self.event, "event"))
+
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class FunctionalView:
+class FunctionalView(PathQuantityView):
     """The expectation of any functional of the paths.
 
     Parameters
@@ -137,38 +145,13 @@ class FunctionalView:
     """
 
     functional: PathQuantity
-    target: float
-    relation: Relation = "=="
-    name: str | None = None
 
-    def __post_init__(self) -> None:
+    def feature(self, outcomes: Outcomes) -> Floats:
+        """The functional in every scenario, shape (scenario,), float64."""
+        return outcomes.of(self.functional)
+
+    def _label(self) -> str:
+        return f"expectation of {subject_label(self.functional)}"
+
+    def _freeze(self) -> None:
         object.__setattr__(self, "functional", _path_quantity(self.functional, "functional"))
-        object.__setattr__(self, "target", check_number(self.target, "target"))
-        check_relation(self.relation)
-
-    @property
-    def title(self) -> str:
-        """Name of the statistic."""
-        return self.name or f"expectation of {subject_label(self.functional)}"
-
-    @property
-    def stage(self) -> Stage:
-        """Stage in which the view enters."""
-        return 1
-
-    def value(self, scenarios: ScenarioSet) -> float:
-        """The expectation under the probabilities of the scenarios."""
-        return self.statistic(Outcomes(scenarios), scenarios.weights)
-
-    def statistic(self, outcomes: Outcomes, probabilities: Floats) -> float:
-        """The expectation under other probabilities."""
-        return float(probabilities @ outcomes.of(self.functional))
-
-    def rows(self, outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
-        """Linear conditions; the law of the preceding stage is not needed."""
-        feature = outcomes.of(self.functional)
-        return [LinearRow(name=self.title, feature=feature, target=self.target, relation=self.relation)]
-
-    def held_rows(self, _outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
-        """Nothing needs to be held."""
-        return []

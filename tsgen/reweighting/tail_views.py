@@ -8,24 +8,47 @@ and `cvar_lowering`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tsgen.reweighting.linear_row import LinearRow
-from tsgen.reweighting.relation import Relation, check_number, check_relation, check_tail_level
-from tsgen.reweighting.subject import Outcomes, Subject, frozen_subject, subject_label
+from tsgen.reweighting.relation import check_tail_level
+from tsgen.reweighting.statistic_view import SubjectView
+from tsgen.reweighting.subject import Outcomes, subject_label
 from tsgen.reweighting.view_protocol import Stage
-from tsgen.reweighting.weighted_moments import tail_measures
-from tsgen.scenario_set import ScenarioSet
+from tsgen.reweighting.weighted_moments import TailMeasures, tail_measures
 
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TailView(SubjectView):
+    """A tail measure of a loss, the negative of one number per scenario, at a confidence level."""
+
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "level", check_tail_level(self.level))
+
+    @property
+    def stage(self) -> Stage:
+        """Stage in which the view enters."""
+        return 1
+
+    def _label(self) -> str:
+        return f"{self.statistic_name} {self.level:g} of {subject_label(self.of)}"
+
+    def _measures(self, outcomes: Outcomes, probabilities: Floats) -> TailMeasures:
+        losses = -outcomes.of(self.of)
+        return tail_measures(losses, probabilities, self.level, np.argsort(losses))
+
+
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class VaRView:
+class VaRView(TailView):
     r"""The value at risk of an asset, a portfolio or any number per scenario.
 
     Imposed as :math:`P(x \le -v) = 1 - \beta` (at most :math:`1 - \beta` for ``<=``, at least for ``>=``).
@@ -54,56 +77,28 @@ class VaRView:
 
     Examples
     --------
+    >>> from tsgen.scenario_set import ScenarioSet
     >>> s = ScenarioSet(returns=[[[0.1]], [[-0.2]], [[0.0]], [[0.3]]], assets=["A"], kind="simple")
     >>> round(VaRView(of="A", target=0.1, level=0.8).value(s), 12)
     0.2
     """
 
-    of: Subject
-    target: float
-    level: float = 0.95
-    relation: Relation = "=="
-    name: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "of", frozen_subject(self.of))
-        object.__setattr__(self, "target", check_number(self.target, "target"))
-        object.__setattr__(self, "level", check_tail_level(self.level))
-        check_relation(self.relation)
-
-    @property
-    def title(self) -> str:
-        """Name of the statistic."""
-        return self.name or f"VaR {self.level:g} of {subject_label(self.of)}"
-
-    @property
-    def stage(self) -> Stage:
-        """Stage in which the view enters."""
-        return 1
-
-    def value(self, scenarios: ScenarioSet) -> float:
-        """The value at risk under the probabilities of the scenarios."""
-        return self.statistic(Outcomes(scenarios), scenarios.weights)
+    statistic_name: ClassVar[str] = "VaR"
 
     def statistic(self, outcomes: Outcomes, probabilities: Floats) -> float:
         """The value at risk under other probabilities."""
-        losses = -outcomes.of(self.of)
-        return tail_measures(losses, probabilities, self.level, np.argsort(losses)).value_at_risk
+        return self._measures(outcomes, probabilities).value_at_risk
 
-    def rows(self, outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
+    def rows(self, outcomes: Outcomes, probabilities: Floats) -> Sequence[LinearRow]:  # noqa: ARG002
         """Linear conditions; the law of the preceding stage is not needed."""
         beyond = (outcomes.of(self.of) <= -self.target).astype(np.float64)
         name = f"probability of a loss of at least {self.target:g} ({self.title})"
         return [LinearRow(name=name, feature=beyond, target=1.0 - self.level, relation=self.relation)]
 
-    def held_rows(self, _outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
-        """Nothing needs to be held."""
-        return []
-
 
 @final
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CVaRView:
+class CVaRView(TailView):
     r"""The conditional value at risk (expected shortfall) of an asset, a portfolio or any number per scenario.
 
     Parameters
@@ -135,48 +130,20 @@ class CVaRView:
 
     Examples
     --------
+    >>> from tsgen.scenario_set import ScenarioSet
     >>> s = ScenarioSet(returns=[[[0.1]], [[-0.2]], [[0.0]], [[0.3]]], assets=["A"], kind="simple")
     >>> round(CVaRView(of="A", target=0.1, level=0.5).value(s), 12)
     0.1
     """
 
-    of: Subject
-    target: float
-    level: float = 0.95
-    relation: Relation = "=="
-    name: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "of", frozen_subject(self.of))
-        object.__setattr__(self, "target", check_number(self.target, "target"))
-        object.__setattr__(self, "level", check_tail_level(self.level))
-        check_relation(self.relation)
-
-    @property
-    def title(self) -> str:
-        """Name of the statistic."""
-        return self.name or f"CVaR {self.level:g} of {subject_label(self.of)}"
-
-    @property
-    def stage(self) -> Stage:
-        """Stage in which the view enters."""
-        return 1
-
-    def value(self, scenarios: ScenarioSet) -> float:
-        """The CVaR under the probabilities of the scenarios."""
-        return self.statistic(Outcomes(scenarios), scenarios.weights)
+    statistic_name: ClassVar[str] = "CVaR"
 
     def statistic(self, outcomes: Outcomes, probabilities: Floats) -> float:
         """The CVaR under other probabilities."""
-        losses = -outcomes.of(self.of)
-        return tail_measures(losses, probabilities, self.level, np.argsort(losses)).expected_shortfall
+        return self._measures(outcomes, probabilities).expected_shortfall
 
-    def rows(self, _outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
+    def rows(self, outcomes: Outcomes, probabilities: Floats) -> Sequence[LinearRow]:  # noqa: ARG002
         """No linear conditions: the quantile has to be searched for."""
-        return []
-
-    def held_rows(self, _outcomes: Outcomes, _probabilities: Floats) -> Sequence[LinearRow]:
-        """Nothing needs to be held."""
         return []
 
     def bound(self, losses: Floats, eta: float, *, relation: Literal["<=", ">="]) -> LinearRow:

@@ -103,3 +103,15 @@ def tail_measures(losses: Floats, probabilities: Floats, level: float, order: ND
     value_at_risk = float(losses[order[position]])
     excess = float(probabilities @ np.maximum(losses - value_at_risk, 0.0))
     return TailMeasures(value_at_risk, value_at_risk + excess / (1.0 - level))
+
+
+def effective_number(probabilities: Floats) -> float:
+    """Exponential of the entropy of probabilities: their number if they are equal.
+
+    Examples
+    --------
+    >>> round(effective_number(np.array([0.5, 0.5, 0.0])), 12)
+    2.0
+    """
+    p = probabilities[probabilities > 0]
+    return float(np.exp(-(p * np.log(p)).sum()))
