@@ -5,6 +5,7 @@ torch. Imports are not lazy: `portfolio.mean_variance` is a function and also th
 and only an import here makes the name mean the function for everybody.
 """
 
+from portfolio import dynamic
 from portfolio.allocation import Allocation
 from portfolio.backtest import (
     BacktestResult,
@@ -128,6 +129,7 @@ __all__ = [
     "conditional_value_at_risk",
     "deflated_sharpe_ratio",
     "drawdowns",
+    "dynamic",
     "efficient_frontier",
     "entropic_value_at_risk",
     "equal_weight",
