@@ -38,9 +38,11 @@ from portfolio.drawdown import (
     MaximumDrawdownCVaR,
     drawdowns,
 )
+from portfolio.engines import CvxpyEngine
 from portfolio.equal_weight import equal_weight
 from portfolio.errors import InaccurateSolutionWarning, InfeasibleError, PortfolioError, SolverError, UnboundedError
 from portfolio.exposure_constraints import AssetTurnoverLimit, FactorExposure, GrossLeverage, NetLeverage
+from portfolio.fast_solvers import DirectEngine, DirectRefusal
 from portfolio.frontier import EfficientFrontier, efficient_frontier
 from portfolio.goal_probability import GoalReport, goal_probability
 from portfolio.maximum_ratio import maximum_ratio, maximum_sharpe
@@ -84,6 +86,9 @@ __all__ = [
     "ConditionalDrawdownAtRisk",
     "ConditionalValueAtRisk",
     "CovarianceBox",
+    "CvxpyEngine",
+    "DirectEngine",
+    "DirectRefusal",
     "EfficientFrontier",
     "EntropicValueAtRisk",
     "EqualWeightPolicy",

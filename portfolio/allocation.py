@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from portfolio.asset_vector import asset_vector
 from tsgen.complete_files import complete_file
@@ -56,12 +57,11 @@ class Allocation:
             raise ConfigError(f"status must be one of {', '.join(_STATUSES)}: got {self.status!r}.")
         if not isinstance(self.weights, pd.Series) or self.weights.empty:
             raise DataError(f"weights must be a Series with one entry per asset: got {self.weights!r}.")
-        names = [str(asset) for asset in self.weights.index]
-        values = asset_vector(self.weights, list(dict.fromkeys(names)), what="weights")
+        index, values = _owned(self.weights)
         if self.objective is not None and not math.isfinite(self.objective):
             raise DataError(f"objective must be finite, or None for a benchmark: got {self.objective!r}.")
         values.flags.writeable = False
-        series = pd.Series(values, index=pd.Index(names, name="asset"), name="weight", copy=False)
+        series = pd.Series(values, index=index, name="weight", copy=False)
         object.__setattr__(self, "weights", series)
         object.__setattr__(self, "diagnostics", dict(self.diagnostics))
 
@@ -89,3 +89,15 @@ class Allocation:
         more = f"<p>and {rest} smaller weights</p>" if rest else ""
         table = shown.to_frame().to_html(float_format="{:+.2%}".format)
         return f"<p><b>{html.escape(repr(self))}</b></p>{table}{more}"
+
+
+def _owned(weights: pd.Series) -> tuple[pd.Index, NDArray[np.float64]]:
+    """Names as an index of strings, and a copy of the values, both checked."""
+    index = weights.index
+    # the usual case, without going through a hundred Python strings
+    if index.name == "asset" and isinstance(index.dtype, pd.StringDtype) and index.is_unique and not index.hasnans:
+        values = np.array(weights.to_numpy())
+        if values.dtype == np.float64 and np.isfinite(values).all():
+            return index, values
+    names = [str(asset) for asset in index.tolist()]
+    return pd.Index(names, name="asset"), asset_vector(weights, list(dict.fromkeys(names)), what="weights")

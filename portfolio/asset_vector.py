@@ -22,18 +22,19 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _by_name(values: Mapping[Any, Any] | pd.Series, assets: Sequence[str], what: str) -> list[Any]:
-    keys = [str(key) for key in (values.index if isinstance(values, pd.Series) else values)]
-    repeated = sorted({key for key in keys if keys.count(key) > 1})
-    if repeated:
+    keys = [str(key) for key in (values.index.tolist() if isinstance(values, pd.Series) else values)]
+    if len(set(keys)) < len(keys):
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
         raise DataError(f"{what} must name each asset once: {_listed(repeated)} repeated. Remove the duplicates.")
-    missing = [asset for asset in assets if asset not in keys]
-    unknown = [key for key in keys if key not in assets]
+    known, wanted = set(keys), set(assets)
+    missing = [asset for asset in assets if asset not in known]
+    unknown = [key for key in keys if key not in wanted]
     if missing or unknown:
         raise DataError(
             f"{what} must name exactly the {len(assets)} assets of the problem: missing {_listed(missing) or 'none'}; "
             f"unknown {_listed(unknown) or 'none'}. Reindex it, and give the missing ones a value on purpose."
         )
-    found = dict(zip(keys, values.array if isinstance(values, pd.Series) else values.values(), strict=True))
+    found = dict(zip(keys, values.tolist() if isinstance(values, pd.Series) else values.values(), strict=True))
     return [found[asset] for asset in assets]
 
 

@@ -77,8 +77,8 @@ class Bounds:
         """Lower and upper bounds in the order of ``assets``, each of shape (asset,)."""
         lower = asset_vector(self.lower, assets, what="lower bounds", scalar=True, infinite=True)
         upper = asset_vector(self.upper, assets, what="upper bounds", scalar=True, infinite=True)
-        crossed = [asset for asset, low, high in zip(assets, lower, upper, strict=True) if low > high]
-        if crossed:
+        if (lower > upper).any():
+            crossed = [asset for asset, low, high in zip(assets, lower, upper, strict=True) if low > high]
             raise ConfigError(f"lower bounds must not exceed upper bounds: they do for {', '.join(crossed)}.")
         return lower, upper
 

@@ -1,4 +1,4 @@
-"""The only place that calls a solver. An answer leaves it as optimal, flagged, or not at all.
+"""The only place that calls cvxpy. An answer leaves it as optimal, flagged, or not at all.
 
 Infeasible, unbounded and failed solves become errors that say which constraints are at fault or
 missing. The default is the interior-point solver Clarabel at tight tolerances; if these are out of
@@ -56,9 +56,11 @@ class Solution:
     iterations : int
         Of the last attempt.
     gap : float
-        Objective less its lower bound where the number of assets is limited; else 0.
+        Objective less its proven lower bound: by a direct engine, or where the number of assets is limited; else 0.
     objective : float
         What was maximised (minus the objective as given to `solve`), by the solver's variables.
+    solver : str
+        Name of what found the weights.
     """
 
     weights: NDArray[np.float64]
@@ -69,6 +71,7 @@ class Solution:
     iterations: int
     gap: float = 0.0
     objective: float = np.nan
+    solver: str = SOLVER
 
 
 def _attempt(problem: cp.Problem, tolerance: float) -> str:

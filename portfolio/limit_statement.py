@@ -31,7 +31,9 @@ def with_defaults(constraints: Iterable[Constraint]) -> tuple[tuple[Constraint, 
     >>> with_defaults([Bounds(upper=0.2)])[1]
     (Budget(total=1.0),)
     """
-    if isinstance(constraints, Constraint) or not isinstance(constraints, Iterable):
+    if not isinstance(constraints, (tuple, list)) and (
+        isinstance(constraints, Constraint) or not isinstance(constraints, Iterable)
+    ):
         raise ConfigError(
             f"constraints must be a sequence of constraints: got {constraints!r}. Put a single one into brackets."
         )

@@ -7,6 +7,7 @@ from portfolio.allocation import Allocation
 from portfolio.asset_vector import AssetValues
 from portfolio.constraints import Constraint
 from portfolio.costs import Cost
+from portfolio.engines import EngineChoice
 from portfolio.mean_risk import optimise
 from portfolio.mean_risk_problem import checked_risk_aversion, mean_risk_problem
 from portfolio.risk_measures import ConditionalValueAtRisk
@@ -23,6 +24,7 @@ def mean_cvar(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     r"""Weights that maximise expected return less CVaR less costs.
 
@@ -41,6 +43,9 @@ def mean_cvar(
         without previous weights trading starts from cash.
     wealth : {"buy_and_hold", "rebalanced"}
         Convention of return and risk, see `portfolio.wealth`. The compounded rebalanced one cannot be optimised.
+    engine : {"auto", "cvxpy", "direct"} or Engine
+        Who solves it, see `portfolio.engines.solve_with`. By default the direct solvers where they fit; only speed
+        depends on it, and ``diagnostics["engine"]`` says which it was.
 
     Returns
     -------
@@ -81,5 +86,4 @@ def mean_cvar(
     problem = mean_risk_problem(
         scenarios, ConditionalValueAtRisk(level), constraints=constraints, costs=costs, previous=previous, wealth=wealth
     )
-    allocation = optimise(replace(problem, risk_weight=aversion))
-    return replace(allocation, diagnostics={**allocation.diagnostics, "risk_aversion": aversion})
+    return optimise(replace(problem, risk_weight=aversion), engine=engine, risk_aversion=aversion)

@@ -8,6 +8,7 @@ from portfolio.asset_vector import AssetValues
 from portfolio.constraints import Constraint
 from portfolio.costs import Cost
 from portfolio.drawdown import AverageDrawdown, ConditionalDrawdownAtRisk, MaximumDrawdown, MaximumDrawdownCVaR
+from portfolio.engines import EngineChoice
 from portfolio.mean_risk import optimise
 from portfolio.mean_risk_problem import checked_risk_aversion, mean_risk_problem
 from portfolio.wealth import LinearConvention
@@ -27,6 +28,7 @@ def mean_drawdown(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     r"""Weights that maximise expected return less a drawdown measure less costs.
 
@@ -45,6 +47,9 @@ def mean_drawdown(
         without previous weights trading starts from cash.
     wealth : {"buy_and_hold", "rebalanced"}
         Convention of return and risk, see `portfolio.wealth`. The compounded rebalanced one cannot be optimised.
+    engine : {"auto", "cvxpy", "direct"} or Engine
+        Who solves it, see `portfolio.engines.solve_with`. By default the direct solvers where they fit; only speed
+        depends on it, and ``diagnostics["engine"]`` says which it was.
 
     Returns
     -------
@@ -86,8 +91,7 @@ def mean_drawdown(
     problem = mean_risk_problem(
         scenarios, _checked(measure), constraints=constraints, costs=costs, previous=previous, wealth=wealth
     )
-    allocation = optimise(replace(problem, risk_weight=aversion))
-    return replace(allocation, diagnostics={**allocation.diagnostics, "risk_aversion": aversion})
+    return optimise(replace(problem, risk_weight=aversion), engine=engine, risk_aversion=aversion)
 
 
 def _checked(measure: DrawdownMeasure) -> DrawdownMeasure:

@@ -81,5 +81,4 @@ def mean_evar(
     problem = mean_risk_problem(
         scenarios, EntropicValueAtRisk(level), constraints=constraints, costs=costs, previous=previous, wealth=wealth
     )
-    allocation = optimise(replace(problem, risk_weight=aversion))
-    return replace(allocation, diagnostics={**allocation.diagnostics, "risk_aversion": aversion})
+    return optimise(replace(problem, risk_weight=aversion), risk_aversion=aversion)

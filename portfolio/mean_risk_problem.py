@@ -18,13 +18,14 @@ from portfolio.costs import Cost, checked_costs
 from portfolio.limit_statement import with_defaults
 from portfolio.moments import HorizonMoments
 from portfolio.outlook import Outlook, outlook_of
-from portfolio.risk_measures import RiskMeasure
+from portfolio.risk_measures import ConditionalValueAtRisk, RiskMeasure, TrackingError, Variance, Volatility
 from portfolio.robust import CovarianceBox, MeanEllipsoid
 from portfolio.wealth import LinearConvention
 from tsgen.errors import ConfigError
 from tsgen.scenario_set import ScenarioSet
 
 Uncertainty = MeanEllipsoid | CovarianceBox
+_COMMON = (Variance, Volatility, TrackingError, ConditionalValueAtRisk)
 
 
 @final
@@ -128,7 +129,8 @@ def mean_risk_problem(
     >>> mean_risk_problem(s, Volatility()).defaults
     (Bounds(lower=0.0, upper=1.0), Budget(total=1.0))
     """
-    if isinstance(measure, type) or not isinstance(measure, RiskMeasure):
+    # the measures of the house first: the check of a protocol takes as long as a small solve
+    if not isinstance(measure, _COMMON) and (isinstance(measure, type) or not isinstance(measure, RiskMeasure)):
         raise ConfigError(
             f"measure must be a risk measure such as Volatility() or ConditionalValueAtRisk(): got {measure!r}."
         )

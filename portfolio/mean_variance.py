@@ -7,6 +7,7 @@ from portfolio.allocation import Allocation
 from portfolio.asset_vector import AssetValues
 from portfolio.constraints import Constraint
 from portfolio.costs import Cost
+from portfolio.engines import EngineChoice
 from portfolio.mean_risk import optimise
 from portfolio.mean_risk_problem import Uncertainty, checked_risk_aversion, mean_risk_problem
 from portfolio.moments import HorizonMoments
@@ -22,6 +23,7 @@ def mean_variance(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     robust: Iterable[Uncertainty] = (),
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     r"""Weights that maximise :math:`\mu'w - \tfrac{\gamma}{2} w'\Sigma w - \mathrm{costs}(w - w_0)`.
 
@@ -43,6 +45,9 @@ def mean_variance(
         pays for its purchase.
     robust : sequence of MeanEllipsoid and CovarianceBox, optional
         The utility is then that of the worst moments of these sets.
+    engine : {"auto", "cvxpy", "direct"} or Engine
+        Who solves it, see `portfolio.engines.solve_with`. By default the direct solvers where they fit; only speed
+        depends on it, and ``diagnostics["engine"]`` says which it was.
 
     Returns
     -------
@@ -92,5 +97,4 @@ def mean_variance(
     problem = mean_risk_problem(
         scenarios, Variance(), constraints=constraints, costs=costs, previous=previous, robust=robust
     )
-    allocation = optimise(replace(problem, risk_weight=0.5 * gamma))
-    return replace(allocation, diagnostics={**allocation.diagnostics, "risk_aversion": gamma})
+    return optimise(replace(problem, risk_weight=0.5 * gamma), engine=engine, risk_aversion=gamma)

@@ -6,7 +6,7 @@ they, add over assets. Lowest layer of `portfolio` that knows `ScenarioSet` and 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -59,29 +59,46 @@ class HorizonMoments:
     assets: tuple[str, ...]
     horizon: int
     mean_standard_error: NDArray[np.float64] | None = None
+    _regular: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names = tuple(str(asset) for asset in self.assets)
+        names = tuple(map(str, self.assets))
         if not names or len(set(names)) != len(names):
             raise DataError(f"assets must be unique names, at least one: got {names}.")
         mean = _finite(self.mean, (len(names),), "mean")
-        covariance = _checked_covariance(_finite(self.covariance, (len(names), len(names)), "covariance"))
+        covariance, regular = _checked_covariance(_finite(self.covariance, (len(names), len(names)), "covariance"))
         error = self.mean_standard_error
         if error is not None:
             error = _finite(error, (len(names),), "mean_standard_error")
         horizon = _checked_horizon(self.horizon)
-        for field, value in zip(
-            ("mean", "covariance", "assets", "horizon", "mean_standard_error"),
-            (mean, covariance, names, horizon, error),
+        for name, value in zip(
+            ("mean", "covariance", "assets", "horizon", "mean_standard_error", "_regular"),
+            (mean, covariance, names, horizon, error, regular),
             strict=True,
         ):
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, name, value)
 
     def factor(self) -> NDArray[np.float64]:
         """Matrix F of shape (asset, rank) with ``F F' = covariance``; rounding noise is not counted as rank."""
         values, vectors = np.linalg.eigh(self.covariance)
         kept = values > len(values) * np.finfo(np.float64).eps * max(values[-1], 0.0)
         return vectors[:, kept] * np.sqrt(values[kept])
+
+    def rank(self) -> int:
+        """Number of columns of `factor`."""
+        return len(self.assets) if self._regular else self.factor().shape[1]
+
+
+def _surely_regular(symmetric: NDArray[np.float64]) -> bool:
+    """Whether all eigenvalues are positive beyond rounding; a Cholesky factor costs a twentieth of them."""
+    least = 2.0 * len(symmetric) * np.finfo(np.float64).eps * float(np.trace(symmetric))
+    shifted = symmetric.copy()
+    shifted.ravel()[:: len(symmetric) + 1] -= least
+    try:
+        np.linalg.cholesky(shifted)
+    except np.linalg.LinAlgError:
+        return False
+    return least > 0.0
 
 
 def _finite(values: NDArray[np.float64], shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
@@ -94,20 +111,23 @@ def _finite(values: NDArray[np.float64], shape: tuple[int, ...], what: str) -> N
     return array
 
 
-def _checked_covariance(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    size = float(np.abs(covariance).max())
-    gap = float(np.abs(covariance - covariance.T).max())
-    if gap > _ROUNDING * size:
-        raise DataError(f"covariance must be symmetric: entries differ from their mirror image by up to {gap:.3g}.")
-    symmetric = (covariance + covariance.T) / 2
-    lowest = float(np.linalg.eigvalsh(symmetric)[0])
-    if lowest < -_ROUNDING * size:
-        raise DataError(
-            f"covariance must be positive semi-definite: its smallest eigenvalue is {lowest:.3g}. "
-            "Pairwise estimates often are not; estimate it from complete rows, or shrink it."
-        )
-    symmetric.flags.writeable = False
-    return symmetric
+def _checked_covariance(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """The symmetric matrix, and whether it is regular beyond doubt."""
+    if not (covariance == covariance.T).all():
+        size, gap = float(np.abs(covariance).max()), float(np.abs(covariance - covariance.T).max())
+        if gap > _ROUNDING * size:
+            raise DataError(f"covariance must be symmetric: entries differ from their mirror image by up to {gap:.3g}.")
+        covariance = (covariance + covariance.T) / 2
+    regular = _surely_regular(covariance)
+    if not regular:
+        lowest = float(np.linalg.eigvalsh(covariance)[0])
+        if lowest < -_ROUNDING * float(np.abs(covariance).max()):
+            raise DataError(
+                f"covariance must be positive semi-definite: its smallest eigenvalue is {lowest:.3g}. "
+                "Pairwise estimates often are not; estimate it from complete rows, or shrink it."
+            )
+    covariance.flags.writeable = False
+    return covariance, regular
 
 
 def _checked_horizon(horizon: int) -> int:

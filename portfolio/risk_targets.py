@@ -11,6 +11,7 @@ from portfolio.allocation import Allocation
 from portfolio.asset_vector import AssetValues
 from portfolio.constraints import Constraint
 from portfolio.costs import Cost
+from portfolio.engines import EngineChoice
 from portfolio.mean_risk import optimise
 from portfolio.mean_risk_problem import mean_risk_problem
 from portfolio.moments import HorizonMoments
@@ -29,6 +30,7 @@ def minimum_risk(
     constraints: Iterable[Constraint] = (),
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights of least risk, whatever they earn.
 
@@ -41,6 +43,8 @@ def minimum_risk(
         As in `mean_variance`.
     wealth : {"buy_and_hold", "rebalanced"}
         Convention of return and risk, see `portfolio.wealth`.
+    engine : {"auto", "cvxpy", "direct"} or Engine
+        As in `mean_variance`.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def minimum_risk(
     [0.047619, 0.952381]
     """
     problem = mean_risk_problem(scenarios, measure, constraints=constraints, previous=previous, wealth=wealth)
-    return optimise(replace(problem, return_weight=0.0))
+    return optimise(replace(problem, return_weight=0.0), engine=engine)
 
 
 def minimum_variance(
@@ -69,12 +73,13 @@ def minimum_variance(
     constraints: Iterable[Constraint] = (),
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights of least variance; `minimum_risk` with `Variance`.
 
     Parameters
     ----------
-    scenarios, constraints, previous, wealth
+    scenarios, constraints, previous, wealth, engine
         As in `minimum_risk`.
 
     Returns
@@ -94,7 +99,9 @@ def minimum_variance(
     >>> minimum_variance(m).weights.round(6).tolist()
     [0.75, 0.25]
     """
-    return minimum_risk(scenarios, measure=Variance(), constraints=constraints, previous=previous, wealth=wealth)
+    return minimum_risk(
+        scenarios, measure=Variance(), constraints=constraints, previous=previous, wealth=wealth, engine=engine
+    )
 
 
 def minimum_tracking_error(
@@ -104,12 +111,13 @@ def minimum_tracking_error(
     constraints: Iterable[Constraint] = (),
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights that follow a benchmark portfolio as closely as the constraints allow.
 
     Parameters
     ----------
-    scenarios, constraints, previous, wealth
+    scenarios, constraints, previous, wealth, engine
         As in `minimum_risk`.
     benchmark : mapping or Series of asset to float
         Weights of the benchmark; must name every asset.
@@ -134,7 +142,12 @@ def minimum_tracking_error(
     [0.6, 0.4]
     """
     return minimum_risk(
-        scenarios, measure=TrackingError(benchmark), constraints=constraints, previous=previous, wealth=wealth
+        scenarios,
+        measure=TrackingError(benchmark),
+        constraints=constraints,
+        previous=previous,
+        wealth=wealth,
+        engine=engine,
     )
 
 
@@ -147,12 +160,13 @@ def target_return(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights of least risk among those whose expected return after costs is at least ``minimum``.
 
     Parameters
     ----------
-    scenarios, constraints, previous, wealth
+    scenarios, constraints, previous, wealth, engine
         As in `minimum_risk`.
     minimum : float
         Decimals over the horizon.
@@ -181,7 +195,7 @@ def target_return(
     """
     limits = _with_limit(constraints, MinimumReturn(minimum))
     problem = mean_risk_problem(scenarios, measure, constraints=limits, costs=costs, previous=previous, wealth=wealth)
-    return optimise(replace(problem, return_weight=0.0))
+    return optimise(replace(problem, return_weight=0.0), engine=engine)
 
 
 def target_risk(
@@ -193,12 +207,13 @@ def target_risk(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights of highest expected return after costs among those whose risk is at most ``maximum``.
 
     Parameters
     ----------
-    scenarios, measure, constraints, costs, previous, wealth
+    scenarios, measure, constraints, costs, previous, wealth, engine
         As in `target_return`.
     maximum : float
         Decimals over the horizon, not annualised.
@@ -224,7 +239,7 @@ def target_risk(
     """
     limits = _with_limit(constraints, RiskBudget(measure, maximum))
     problem = mean_risk_problem(scenarios, measure, constraints=limits, costs=costs, previous=previous, wealth=wealth)
-    return optimise(replace(problem, risk_weight=0.0))
+    return optimise(replace(problem, risk_weight=0.0), engine=engine)
 
 
 def _with_limit(constraints: Iterable[Constraint], limit: Constraint) -> Iterable[Constraint]:

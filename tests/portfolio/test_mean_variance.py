@@ -262,8 +262,8 @@ def test_tiny_violations_are_projected_and_larger_ones_stay(monkeypatch):
 
     for shift, seen, recorded in ((5e-9, 0.0, 5e-9), (1e-6, -1e-6, 0.0)):
         # by module object: the dotted name is the function of the same name
-        monkeypatch.setattr(import_module("portfolio.mean_risk"), "solve", moved(shift))
-        a = mean_variance(m, risk_aversion=3.0)
+        monkeypatch.setattr(import_module("portfolio.engines"), "solve", moved(shift))
+        a = mean_variance(m, risk_aversion=3.0, engine="cvxpy")
         assert a.weights["A0"] == seen
         assert a.diagnostics["projected"] == pytest.approx(recorded, abs=1e-12)
 
@@ -345,7 +345,7 @@ def test_contradiction_too_small_to_locate(monkeypatch):
     monkeypatch.setattr(convex_solver, "_attempt", lambda problem, tolerance: "infeasible")
     monkeypatch.setattr(convex_solver, "_conflicting", lambda model, limits: False)
     with pytest.raises(InfeasibleError, match="miss each other by less than 1e-07") as caught:
-        mean_variance(_moments(np.random.default_rng(0), 2), risk_aversion=1.0)
+        mean_variance(_moments(np.random.default_rng(0), 2), risk_aversion=1.0, engine="cvxpy")
     assert caught.value.conflict == ()
     assert caught.value.constraints == ("Bounds lower 0", "Bounds upper 1", "Budget total 1")
 
@@ -369,7 +369,7 @@ def test_unbounded_names_the_missing_bounds():
 def test_unbounded_without_a_located_direction(monkeypatch):
     monkeypatch.setattr(convex_solver, "_attempt", lambda problem, tolerance: "unbounded")
     with pytest.raises(UnboundedError, match="Missing: finite Bounds or a TurnoverLimit") as caught:
-        mean_variance(_moments(np.random.default_rng(0), 2), risk_aversion=1.0)
+        mean_variance(_moments(np.random.default_rng(0), 2), risk_aversion=1.0, engine="cvxpy")
     assert caught.value.missing == ()
 
 
@@ -385,14 +385,14 @@ def test_inaccurate_is_flagged_and_warned(monkeypatch):
     monkeypatch.setattr(convex_solver, "_attempt", inaccurate)
     m = _moments(np.random.default_rng(0), 3)
     with pytest.warns(InaccurateSolutionWarning, match=r"reduced accuracy only .*silence it with") as caught:
-        a = mean_variance(m, risk_aversion=3.0)
+        a = mean_variance(m, risk_aversion=3.0, engine="cvxpy")
     assert caught[0].filename == __file__
     assert a.status == "optimal_inaccurate"
     assert tried == list(convex_solver.TOLERANCES)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", category=InaccurateSolutionWarning)
-        mean_variance(m, risk_aversion=3.0)
+        mean_variance(m, risk_aversion=3.0, engine="cvxpy")
 
 
 def test_looser_tolerance_is_recorded(monkeypatch):
@@ -403,7 +403,7 @@ def test_looser_tolerance_is_recorded(monkeypatch):
         return status if tolerance > 1e-9 else "optimal_inaccurate"
 
     monkeypatch.setattr(convex_solver, "_attempt", strict)
-    a = mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0)
+    a = mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0, engine="cvxpy")
     assert (a.status, a.diagnostics["tolerance"]) == ("optimal", 1e-8)
 
 
@@ -418,7 +418,7 @@ def test_a_wrong_answer_called_optimal_is_flagged(monkeypatch):
 
     monkeypatch.setattr(convex_solver, "_attempt", liar)
     with pytest.warns(InaccurateSolutionWarning, match="largest optimality residual"):
-        a = mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0)
+        a = mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0, engine="cvxpy")
     assert a.status == "optimal_inaccurate"
     assert a.diagnostics["residuals"]["feasibility"] > 1e-4
 
@@ -431,7 +431,7 @@ def test_crash_of_the_solver(monkeypatch):
 
     monkeypatch.setattr(cp.Problem, "solve", crash)
     with pytest.raises(SolverError, match=r"CLARABEL gave no answer \(status solver_error\)") as caught:
-        mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0)
+        mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0, engine="cvxpy")
     assert (caught.value.status, caught.value.solver) == ("solver_error", "CLARABEL")
 
 
@@ -444,5 +444,7 @@ def test_stop_before_an_answer_on_contradictory_limits_names_them(monkeypatch):
 
     monkeypatch.setattr(convex_solver, "_attempt", stopped)
     with pytest.raises(InfeasibleError) as caught:
-        mean_variance(_moments(np.random.default_rng(0), 3), risk_aversion=3.0, constraints=[Bounds(0, 0.2)])
+        mean_variance(
+            _moments(np.random.default_rng(0), 3), risk_aversion=3.0, engine="cvxpy", constraints=[Bounds(0, 0.2)]
+        )
     assert caught.value.conflict == ("Bounds upper 0.2", "Budget total 1 (default)")

@@ -1,0 +1,162 @@
+"""Seconds of the direct engines against skfolio, PyPortfolioOpt and Riskfolio-Lib, one thread, one run.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/portfolio_speed.py [--quick]
+
+All inputs are new at every solve: moments or scenarios of another seed, and everything that a user calls to get
+weights is timed, our checks and reports included. Prints one JSON object. Times are medians of the processor time of
+the process (robust against neighbours on the machine); wall-clock medians stand beside them.
+"""
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from portfolio import ConditionalValueAtRisk, HorizonMoments, mean_variance, target_return
+from portfolio.fast_solvers import DirectEngine
+from tsgen.scenario_set import ScenarioSet
+
+LEVEL, GAMMA, SEEDS = 0.95, 5.0, 8
+WANTED = {
+    "mean_variance_100": {"cold": 15.0},
+    "mean_cvar_20x10000": {"cold": 5.0, "warm": 10.0},
+    "mean_cvar_100x10000": {"cold": 12.0},
+}
+
+
+def returns(n_assets: int, n_rows: int, seed: int) -> np.ndarray:
+    """Five common factors and own noise, Student t with five degrees of freedom, daily decimals."""
+    rng = np.random.default_rng(seed)
+    loadings = rng.normal(size=(n_assets, 5)) * 0.008
+    common = rng.standard_t(5, size=(n_rows, 5)) @ loadings.T
+    return common + 0.012 * rng.standard_t(5, size=(n_rows, n_assets)) + rng.normal(4e-4, 3e-4, n_assets)
+
+
+def names(n_assets: int) -> list[str]:
+    return [f"A{i}" for i in range(n_assets)]
+
+
+def timed(work: Callable[[int], object], repeats: int) -> dict[str, float]:
+    """Median processor and wall seconds of ``work(seed)``; the first call does not count."""
+    work(0)
+    cpu, wall = [], []
+    for i in range(repeats):
+        start, now = time.process_time(), time.perf_counter()
+        work(i % SEEDS)
+        cpu.append(time.process_time() - start)
+        wall.append(time.perf_counter() - now)
+    return {"cpu_ms": round(1e3 * float(np.median(cpu)), 3), "wall_ms": round(1e3 * float(np.median(wall)), 3)}
+
+
+# --- mean-variance ---
+
+
+def mean_variance_case(n: int, repeats: int) -> dict:
+    import riskfolio as rp
+    from pypfopt import EfficientFrontier
+    from skfolio.optimization import MeanRisk, ObjectiveFunction
+
+    samples = [returns(n, 2000, seed) for seed in range(SEEDS)]
+    moments = [(x.mean(axis=0), np.cov(x.T)) for x in samples]
+    frames = [pd.DataFrame(x, columns=names(n), index=pd.bdate_range("2000-01-03", periods=len(x))) for x in samples]
+
+    def ours(i: int, engine: str) -> pd.Series:
+        mean, covariance = moments[i]
+        given = HorizonMoments(mean=mean, covariance=covariance, assets=tuple(names(n)), horizon=1)
+        return mean_variance(given, risk_aversion=GAMMA, engine=engine).weights
+
+    def pyportfolioopt(i: int) -> object:
+        frontier = EfficientFrontier(*moments[i])
+        return frontier.max_quadratic_utility(risk_aversion=GAMMA)
+
+    def skfolio(i: int) -> object:
+        model = MeanRisk(objective_function=ObjectiveFunction.MAXIMIZE_UTILITY, risk_aversion=GAMMA / 2)
+        return model.fit(frames[i]).weights_
+
+    def riskfolio(i: int) -> object:
+        model = rp.Portfolio(returns=frames[i])
+        model.assets_stats(method_mu="hist", method_cov="hist")
+        return model.optimization(model="Classic", rm="MV", obj="Utility", l=GAMMA / 2)
+
+    own = {
+        "direct": timed(partial(ours, engine="direct"), 40 * repeats),
+        "cvxpy": timed(partial(ours, engine="cvxpy"), repeats),
+    }
+    peers = {f.__name__: timed(f, repeats) for f in (pyportfolioopt, skfolio, riskfolio)}
+    return {"ours": own, "peers": peers, "ratios": {"cold": ratio(peers, own["direct"])}}
+
+
+# --- mean-CVaR: least CVaR for a return ---
+
+
+def mean_cvar_case(n: int, rows: int, repeats: int, *, peers: bool = True) -> dict:
+    measure = ConditionalValueAtRisk(LEVEL)
+    samples = [returns(n, rows, 100 + seed) for seed in range(SEEDS)]
+    targets = [float(np.quantile(x.mean(axis=0), 0.6)) for x in samples]
+    frames = [pd.DataFrame(x, columns=names(n)) for x in samples]
+
+    def ours(i: int, engine: object, x: list[np.ndarray]) -> pd.Series:
+        scenarios = ScenarioSet(x[i][:, None, :], names(n), "simple")
+        return target_return(scenarios, minimum=targets[i], measure=measure, engine=engine).weights
+
+    # the next date of a loop: most scenarios of the last one, some new
+    following = [np.concatenate([x[rows // 10 :], returns(n, rows // 10, 500 + i)]) for i, x in enumerate(samples)]
+    starts = [ours(i, "direct", samples) for i in range(SEEDS)]
+    own = {
+        "cold": timed(lambda i: ours(i, "direct", samples), 4 * repeats),
+        "warm": timed(lambda i: ours(i, DirectEngine(start=starts[i]), following), 4 * repeats),
+    }
+    if not peers:
+        return {"ours": own}
+
+    def pyportfolioopt(i: int) -> object:
+        from pypfopt import EfficientCVaR
+
+        return EfficientCVaR(samples[i].mean(axis=0), frames[i], beta=LEVEL).efficient_return(targets[i])
+
+    def skfolio(i: int) -> object:
+        from skfolio import RiskMeasure
+        from skfolio.optimization import MeanRisk
+
+        return MeanRisk(risk_measure=RiskMeasure.CVAR, cvar_beta=LEVEL, min_return=targets[i]).fit(frames[i]).weights_
+
+    def riskfolio(i: int) -> object:
+        import riskfolio as rp
+
+        model = rp.Portfolio(returns=frames[i], alpha=1 - LEVEL)
+        model.assets_stats(method_mu="hist", method_cov="hist")
+        model.lowerret = targets[i]
+        return model.optimization(model="Classic", rm="CVaR", obj="MinRisk")
+
+    others = {f.__name__: timed(f, repeats) for f in (pyportfolioopt, skfolio, riskfolio)}
+    return {"ours": own, "peers": others, "ratios": {kind: ratio(others, own[kind]) for kind in own}}
+
+
+def ratio(peers: dict, own: dict) -> dict[str, float]:
+    """Fastest of the others over ours."""
+    return {
+        clock: round(min(peer[clock] for peer in peers.values()) / own[clock], 1) for clock in ("cpu_ms", "wall_ms")
+    }
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    quick = "--quick" in sys.argv
+    results = {"mean_variance_100": mean_variance_case(100, 3 if quick else 11)}
+    results["mean_cvar_20x10000"] = mean_cvar_case(20, 10_000, 1 if quick else 3)
+    if not quick:
+        results["mean_cvar_100x10000"] = mean_cvar_case(100, 10_000, 1)
+        results["mean_cvar_20x100000"] = mean_cvar_case(20, 100_000, 3, peers=False)
+    for case, wanted in WANTED.items():
+        if case in results:
+            results[case]["wanted_ratio"] = wanted
+    print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
