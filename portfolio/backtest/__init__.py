@@ -7,8 +7,9 @@ the function, ``from portfolio.backtest import ...`` the rest.
 
 from portfolio.backtest.backtest_result import BacktestResult
 from portfolio.backtest.folds import Fold, walk_forward_folds
-from portfolio.backtest.listing import Listing
+from portfolio.backtest.listing import Listing, panel_with_listing
 from portfolio.backtest.look_ahead import NoLookAheadReport, check_no_lookahead
+from portfolio.backtest.paired_difference import differences_to
 from portfolio.backtest.past_view import PastView
 from portfolio.backtest.performance_summary import performance_summary
 from portfolio.backtest.policy import Policy
@@ -22,6 +23,7 @@ from portfolio.backtest.sharpe_tests import (
     probabilistic_sharpe_ratio,
     sharpe_probability,
 )
+from portfolio.backtest.signals import Signals
 from portfolio.backtest.simulator import backtest
 from portfolio.backtest.strategy_comparison import compare_strategies
 from portfolio.backtest.walk_forward import TrainedPerFold, WalkForwardResult, walk_forward
@@ -39,13 +41,16 @@ __all__ = [
     "Policy",
     "ScenarioPolicy",
     "ScenarioSource",
+    "Signals",
     "TrainedPerFold",
     "WalkForwardResult",
     "backtest",
     "check_no_lookahead",
     "compare_strategies",
     "deflated_sharpe_ratio",
+    "differences_to",
     "expected_maximum_sharpe",
+    "panel_with_listing",
     "performance_summary",
     "probabilistic_sharpe_ratio",
     "scheduled_dates",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
+from tsgen.return_kind import ReturnKind
 
 
 @final
@@ -105,6 +106,67 @@ class Listing:
                 f"{assets}. Build it with Listing.from_dates, or reindex it on purpose."
             )
         return self.mask.to_numpy(dtype=bool)[np.ix_(rows, columns)]
+
+
+def panel_with_listing(
+    prices: pd.DataFrame, *, kind: ReturnKind = "simple", minimum_history: int = 1, source: str = "user"
+) -> tuple[ReturnPanel, Listing]:
+    """Panel and listing from prices with gaps: assets that come, go, or are missing for a while.
+
+    Parameters
+    ----------
+    prices : DataFrame of shape (date, asset)
+        Positive closes, adjusted for dividends and splits; missing where there is none.
+    kind : {"simple", "log"}
+    minimum_history : int
+        As for `Listing`.
+    source : str
+
+    Returns
+    -------
+    tuple of ReturnPanel and Listing
+        From the second date on. A cell is listed if there is a close on that date and on the date before, so that an
+        asset can be bought from its second close on. Cells that are not listed hold zero, which is never earned and
+        never shown.
+
+    Raises
+    ------
+    DataError
+        If a price is not positive and finite, or an asset never has two closes in a row.
+
+    Notes
+    -----
+    A position in an asset whose price ends becomes cash at its last price. What holders really got has to be in that
+    last price: put the delisting proceeds there.
+
+    Examples
+    --------
+    >>> days = pd.bdate_range("2024-01-01", periods=4)
+    >>> prices = pd.DataFrame({"A": [10.0, 11.0, 11.0, 12.0], "B": [5.0, 6.0, np.nan, np.nan]}, index=days)
+    >>> panel, listing = panel_with_listing(prices)
+    >>> listing.mask["B"].tolist()
+    [True, False, False]
+    """
+    if not isinstance(prices, pd.DataFrame) or len(prices) < 2:
+        raise DataError("prices must be a DataFrame (date, asset) of at least two dates.")
+    values = prices.to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = np.isinf(values) | (values <= 0)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"prices must be positive and finite, or missing: {prices.columns[column]} is {values[row, column]} on "
+            f"{prices.index[row]}."
+        )
+    growth = values[1:] / values[:-1]
+    listed = np.isfinite(growth)
+    never = [str(prices.columns[int(i)]) for i in np.flatnonzero(~listed.any(axis=0))]
+    if never:
+        raise DataError(f"no two prices in a row: {', '.join(never)}. Leave these assets out.")
+    change = np.log(growth) if kind == "log" else growth - 1.0
+    frame = pd.DataFrame(np.where(listed, change, 0.0), index=prices.index[1:], columns=prices.columns)
+    panel = ReturnPanel(frame, kind=kind, source=source)
+    mask = pd.DataFrame(listed, index=panel.dates, columns=list(panel.assets))
+    return panel, Listing(mask=mask, minimum_history=minimum_history)
 
 
 def listed_runs(listed: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -5,8 +5,9 @@ has seen later data. It works for any policy and any generator, because it looks
 """
 
 import html
+import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, final
 
@@ -18,9 +19,10 @@ from portfolio.backtest.knowledge_stamp import held_objects
 from portfolio.backtest.past_view import PastView
 from portfolio.backtest.policy import Policy, PolicyLike, decision_function
 from portfolio.backtest.rebalance_schedule import scheduled_dates
-from portfolio.backtest.replaced_future import Replacement, with_replaced_future
+from portfolio.backtest.replaced_future import Replacement, signals_with_replaced_future, with_replaced_future
 from portfolio.backtest.scenario_policy import ScenarioSource, as_trained
 from portfolio.backtest.settings import BacktestSettings
+from portfolio.backtest.signals import Signals
 from portfolio.backtest.simulator import simulate
 from tsgen.errors import ConfigError, DataError, LookAheadError
 from tsgen.marketdata import ReturnPanel
@@ -63,7 +65,7 @@ class NoLookAheadReport:
 
 class _Experiment(NamedTuple):
     panel: ReturnPanel
-    make: Callable[[ReturnPanel], PolicyLike | ScenarioSource]
+    make: Callable[..., PolicyLike | ScenarioSource]
     settings: BacktestSettings
     start: pd.Timestamp
 
@@ -73,7 +75,7 @@ def check_no_lookahead(
     policy: PolicyLike | ScenarioSource | None = None,
     *,
     start: Any,
-    build: Callable[[ReturnPanel], PolicyLike | ScenarioSource] | None = None,
+    build: Callable[..., PolicyLike | ScenarioSource] | None = None,
     cuts: Iterable[Any] | None = None,
     replacements: Iterable[Replacement] = ("resampled", "extreme"),
     settings: BacktestSettings | None = None,
@@ -90,14 +92,15 @@ def check_no_lookahead(
     build : callable, optional
         ``build(panel) -> policy`` instead of a policy, for everything that is **prepared from data** before the
         backtest: normalised signals, fitted models. It is called again with every replaced panel. Preparation that
-        happens outside of ``build`` and of the policy cannot be checked.
+        happens outside of ``build`` and of the policy cannot be checked. If it has a parameter ``signals``, it also
+        gets those of the settings.
     cuts : dates, optional
         Default: the decision dates in the middle and at the end.
     replacements : sequence of {"resampled", "extreme", "absent"}
         See `with_replaced_future`. ``"absent"`` is the strictest in meaning, but other array lengths may change
         the rounding of vectorised arithmetic in ``build``.
     settings : BacktestSettings, optional
-        Default: monthly decisions, no costs, lag 1, seed 0.
+        Default: monthly decisions, no costs, lag 1, seed 0. The future of its signals is replaced, too.
 
     Returns
     -------
@@ -146,11 +149,20 @@ def check_no_lookahead(
         for cut in points:
             rng = numpy_stream(dated_seed(chosen.seed, cut.isoformat()), f"replaced future {replacement}")
             other = with_replaced_future(panel, cut, replacement, rng=rng)
-            compared = _compare(reference, _replayed(experiment, other, cut), cut, replacement)
+            replaced = experiment._replace(settings=_with_other_signals(chosen, cut, replacement, rng))
+            compared = _compare(reference, _replayed(replaced, other, cut), cut, replacement)
             rows.append({"cut": cut, "replacement": replacement, "decisions": compared})
     if not rows:
         raise ConfigError("replacements must name at least one way to replace the future: got none.")
     return NoLookAheadReport(table=pd.DataFrame(rows), rebuilt=build is not None)
+
+
+def _with_other_signals(
+    settings: BacktestSettings, cut: pd.Timestamp, replacement: Replacement, rng: np.random.Generator
+) -> BacktestSettings:
+    if settings.signals is None:
+        return settings
+    return replace(settings, signals=signals_with_replaced_future(settings.signals, cut, replacement, rng=rng))
 
 
 def _cut_dates(panel: ReturnPanel, decisions: pd.DatetimeIndex, cuts: Iterable[Any] | None) -> list[pd.Timestamp]:
@@ -183,6 +195,8 @@ def _kept(policy: Any, first_cut: pd.Timestamp, panel: ReturnPanel) -> Any:
 
 
 def _last_date(thing: Any) -> pd.Timestamp | None:
+    if isinstance(thing, Signals):
+        return thing.last_date
     index = thing.dates if isinstance(thing, ReturnPanel) else getattr(thing, "index", None)
     if isinstance(thing, (ReturnPanel, pd.DataFrame, pd.Series)) and isinstance(index, pd.DatetimeIndex) and len(index):
         return index.max()
@@ -214,8 +228,17 @@ def _as_policy(made: Any) -> PolicyLike:
 
 
 def _decisions(experiment: _Experiment, panel: ReturnPanel, until: pd.Timestamp) -> BacktestResult:
-    policy = _as_policy(experiment.make(panel))
+    signals = experiment.settings.signals
+    wanted = signals is not None and "signals" in _parameters(experiment.make)
+    policy = _as_policy(experiment.make(panel, signals=signals) if wanted else experiment.make(panel))
     return simulate(panel, policy, experiment.settings, start=experiment.start, end=until)
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except ValueError:  # some compiled callables have no signature
+        return ()
 
 
 def _replayed(experiment: _Experiment, panel: ReturnPanel, cut: pd.Timestamp) -> BacktestResult:
@@ -243,8 +266,9 @@ def _compare(reference: BacktestResult, other: BacktestResult, cut: pd.Timestamp
         before, after = reference.targets.loc[stamp], other.targets.loc[stamp]
         differ = before.to_numpy().view(np.uint64) != after.to_numpy().view(np.uint64)
         if differ.any():
-            asset = str(before.index[int(np.argmax(differ))])
-            moved = f"from {before[asset]!r} to {after[asset]!r}"
+            first = int(np.argmax(differ))
+            asset = str(before.index[first])
+            moved = f"from {before.to_numpy().item(first)!r} to {after.to_numpy().item(first)!r}"
             raise LookAheadError(_message(stamp, asset, moved, cut, replacement))
     return len(known)
 

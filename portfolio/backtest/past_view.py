@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from portfolio.backtest.signals import Signals
 from tsgen.errors import ConfigError, LookAheadError
 from tsgen.marketdata import ReturnPanel
 
@@ -26,11 +27,13 @@ class PastView:
         Must end on ``date``. Copied by the backtest; its arrays are read-only.
     date : Timestamp
         Decision date; the decision is made after this date's close.
+    recorded : Signals, optional
+        What was known besides returns; policies read it as `signals`.
 
     Raises
     ------
     LookAheadError
-        If the panel reaches beyond the date.
+        If the panel or the signals reach beyond the date.
     ConfigError
         If the panel ends before the date.
 
@@ -49,6 +52,7 @@ class PastView:
 
     panel: ReturnPanel
     date: pd.Timestamp
+    recorded: Signals | None = None
 
     def __post_init__(self) -> None:
         stamp = pd.Timestamp(self.date)
@@ -63,7 +67,26 @@ class PastView:
                 f"a view of the past at {_day(stamp)} must end on that date: the panel ends on {_day(last)}. "
                 "Use a date of the panel."
             )
+        known = None if self.recorded is None else self.recorded.last_date
+        if known is not None and known > stamp:
+            raise LookAheadError(
+                f"a view of the past at {_day(stamp)} must not contain later signals: their last row is known from "
+                f"{_day(known)}. Cut them with signals.until(date)."
+            )
         object.__setattr__(self, "date", stamp)
+
+    @property
+    def signals(self) -> pd.DataFrame:
+        """Signals known at the decision date, a new DataFrame (date, signal); changing it changes nothing here.
+
+        Raises
+        ------
+        ConfigError
+            If the backtest was given none.
+        """
+        if self.recorded is None:
+            raise ConfigError("the policy asks for past.signals, but there are none: pass signals=Signals(table).")
+        return self.recorded.table.copy()
 
     @property
     def assets(self) -> tuple[str, ...]:

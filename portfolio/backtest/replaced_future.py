@@ -1,4 +1,4 @@
-"""Panels whose future is another one: the past is kept to the bit, everything after a cut is replaced."""
+"""Panels and signals whose future is another one: the past is kept to the bit, all after a cut is replaced."""
 
 from typing import Literal
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from portfolio.backtest.signals import Signals
 from tsgen.errors import ConfigError
 from tsgen.marketdata import ReturnPanel
 from tsgen.return_kind import convert_returns
@@ -47,8 +48,7 @@ def with_replaced_future(
     >>> (other.values == panel.values).ravel().tolist()
     [True, True, False, False]
     """
-    if replacement not in REPLACEMENTS:
-        raise ConfigError(f"replacements must be among {', '.join(REPLACEMENTS)}: got {replacement!r}.")
+    _check(replacement)
     known = panel.until(cut)
     rows = panel.n_dates - known.n_dates
     if replacement == "absent" or rows == 0:
@@ -62,3 +62,55 @@ def with_replaced_future(
     new = convert_returns(new, from_kind="log", to_kind=panel.kind)
     frame = pd.DataFrame(np.vstack([known.values, new]), index=panel.dates, columns=list(panel.assets))
     return ReturnPanel(frame, kind=panel.kind, source=panel.source, provenance=panel.provenance)
+
+
+def signals_with_replaced_future(
+    signals: Signals, cut: pd.Timestamp, replacement: Replacement, *, rng: np.random.Generator
+) -> Signals:
+    """The same signals up to and including ``cut``, with other numbers afterwards.
+
+    Parameters
+    ----------
+    signals : Signals
+    cut : Timestamp
+    replacement : {"resampled", "extreme", "absent"}
+        As `with_replaced_future`: numbers of random rows with the sign turned and half as large again; numbers beyond
+        ten times the largest of each signal; no rows.
+    rng : Generator
+
+    Returns
+    -------
+    Signals
+
+    Raises
+    ------
+    ConfigError
+        If the replacement is not known.
+
+    Examples
+    --------
+    >>> days = pd.bdate_range("2024-01-01", periods=3)
+    >>> signals = Signals(pd.DataFrame({"spread": [0.01, 0.02, 0.03]}, index=days))
+    >>> other = signals_with_replaced_future(signals, days[1], "extreme", rng=np.random.default_rng(0))
+    >>> (other.table == signals.table)["spread"].tolist()
+    [True, True, False]
+    """
+    _check(replacement)
+    known = signals.until(cut)
+    values = signals.table.to_numpy()
+    rows = len(values) - len(known.table)
+    if replacement == "absent" or rows == 0:
+        return known
+    shape = (rows, values.shape[1])
+    if replacement == "extreme":
+        size = np.nan_to_num(np.abs(values), nan=0.0).max(axis=0)
+        new = (10.0 * size + 1.0) * rng.uniform(1.0, 3.0, shape) * rng.choice([-1.0, 1.0], shape)
+    else:
+        new = -1.5 * values[rng.integers(0, len(values), rows)]
+    frame = np.vstack([known.table.to_numpy(), new])
+    return Signals(pd.DataFrame(frame, index=signals.table.index, columns=signals.table.columns))
+
+
+def _check(replacement: str) -> None:
+    if replacement not in REPLACEMENTS:
+        raise ConfigError(f"replacements must be among {', '.join(REPLACEMENTS)}: got {replacement!r}.")

@@ -144,16 +144,18 @@ class ScenarioPolicy:
         date = self.training_date(past)
         known = past.until(date)
         key = (date, past.assets, known.dates[0], known.fingerprint())
-        if key not in self._latest:
+        # policies may be shared by threads: what is returned is a local name, never looked up again
+        source = self._latest.get(key)
+        if source is None:
             if self.purge >= known.n_dates:
                 raise DataError(
                     f"nothing to train on at {date.date()}: {known.n_dates} dates less {self.purge} purged. Start "
                     "later, or purge less."
                 )
-            fitted = fit(known.until(known.dates[-1 - self.purge]))
+            source = _checked_source(fit(known.until(known.dates[-1 - self.purge])))
             self._latest.clear()
-            self._latest[key] = _checked_source(fitted)
-        return self._latest[key]
+            self._latest[key] = source
+        return source
 
 
 def _checked_source(source: Any) -> ScenarioSource:
@@ -170,6 +172,7 @@ def as_trained(history: ReturnPanel, source: ScenarioSource) -> ReturnPanel:
     kind, assets = getattr(source, "kind", None), getattr(source, "assets", None)
     if kind in RETURN_KINDS and kind != history.kind:
         history = history.to_kind(kind)
-    if isinstance(assets, tuple) and assets != history.assets and set(assets) <= set(history.assets):
-        history = history.select(assets)
+    names = tuple(assets) if isinstance(assets, (tuple, list)) else history.assets
+    if names != history.assets and set(names) <= set(history.assets):
+        history = history.select(names)
     return history

@@ -7,6 +7,7 @@ import numpy as np
 
 from portfolio.backtest.listing import Listing
 from portfolio.backtest.rebalance_schedule import Schedule
+from portfolio.backtest.signals import Signals
 from portfolio.costs import Cost
 from tsgen.errors import ConfigError, LookAheadError
 from tsgen.random_streams import check_seed
@@ -28,6 +29,8 @@ class BacktestSettings:
     seed : int
     listing : Listing, optional
         By default every asset can always be traded.
+    signals : Signals, optional
+        What policies may read as ``past.signals``.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class BacktestSettings:
     lag: int = 1
     seed: int = 0
     listing: Listing | None = None
+    signals: Signals | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.lag, bool) or not isinstance(self.lag, (int, np.integer)) or self.lag < 0:
@@ -60,6 +64,8 @@ class BacktestSettings:
             raise ConfigError(f"costs must be a cost object such as LinearCost(0.001), or None: got {self.costs!r}.")
         if self.listing is not None and not isinstance(self.listing, Listing):
             raise ConfigError(f"listing must be a Listing or None: got {type(self.listing).__name__}.")
+        if self.signals is not None and not isinstance(self.signals, Signals):
+            raise ConfigError(f"signals must be Signals(table) or None: got {type(self.signals).__name__}.")
         check_seed(self.seed)
         if not isinstance(self.rebalance, (str, int, np.integer)):
             object.__setattr__(self, "rebalance", tuple(self.rebalance))
@@ -73,4 +79,5 @@ class BacktestSettings:
             "lag": int(self.lag),
             "seed": int(self.seed),
             "listing": None if self.listing is None else f"minimum_history={self.listing.minimum_history}",
+            "signals": None if self.signals is None else self.signals.fingerprint(),
         }

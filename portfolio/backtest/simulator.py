@@ -15,12 +15,14 @@ from portfolio.allocation import Allocation
 from portfolio.asset_vector import asset_vector
 from portfolio.backtest.account import Account
 from portfolio.backtest.backtest_result import BacktestResult
+from portfolio.backtest.content_digest import stable_text
 from portfolio.backtest.knowledge_stamp import refuse_future_holdings
 from portfolio.backtest.listing import Listing, listed_runs
 from portfolio.backtest.past_view import PastView
 from portfolio.backtest.policy import PolicyLike, Weights, decide_with, decision_function
 from portfolio.backtest.rebalance_schedule import Schedule, scheduled_dates
 from portfolio.backtest.settings import BacktestSettings
+from portfolio.backtest.signals import Signals
 from portfolio.costs import Cost
 from portfolio.errors import InaccurateSolutionWarning, PortfolioError
 from tsgen.errors import ConfigError, DataError
@@ -39,6 +41,7 @@ def backtest(
     seed: int = 0,
     end: Any = None,
     listing: Listing | None = None,
+    signals: Signals | None = None,
 ) -> BacktestResult:
     """Walk forward: decide on the past, trade ``lag`` closes later, pay for it, drift until the next trade.
 
@@ -62,6 +65,8 @@ def backtest(
         Each decision gets ``dated_seed(seed, date)``.
     listing : Listing, optional
         When assets could be traded; by default always.
+    signals : Signals, optional
+        What was known when besides returns; the policy reads it as ``past.signals``.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def backtest(
     >>> result.returns.round(6).tolist()
     [0.0, 0.1, 0.2]
     """
-    settings = BacktestSettings(rebalance=rebalance, costs=costs, lag=lag, seed=seed, listing=listing)
+    settings = BacktestSettings(rebalance=rebalance, costs=costs, lag=lag, seed=seed, listing=listing, signals=signals)
     return simulate(panel, policy, settings, start=start, end=end)
 
 
@@ -217,7 +222,8 @@ class _Simulation:
         common = int(self.runs[row, universe].min())
         if common < known.n_dates:
             known = known.after(known.dates[-common - 1])
-        return PastView(panel=known, date=date)
+        signals = self.settings.signals
+        return PastView(panel=known, date=date, recorded=None if signals is None else signals.until(date))
 
     def _ask(
         self, past: PastView, held: pd.Series, date: pd.Timestamp
@@ -249,7 +255,7 @@ class _Simulation:
             "start": dates[0].isoformat(),
             "end": dates[-1].isoformat(),
             "frequency": self.panel.frequency,
-            "policy": repr(self.policy),
+            "policy": stable_text(self.policy),
             "source": self.panel.source,
             "known_biases": self.panel.provenance.get("known_biases"),
         }

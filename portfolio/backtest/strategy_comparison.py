@@ -74,7 +74,7 @@ def compare_strategies(
         raise ConfigError(f"risk_aversion must be finite and not negative: got {risk_aversion!r}.")
     if not 0.0 < size < 1.0:
         raise ConfigError(f"size must be between 0 and 1, for example 0.1: got {size!r}.")
-    frame = _aligned(results)
+    frame = aligned_returns(results)
     returns = frame.to_numpy(np.float64)
     utility = returns - 0.5 * risk_aversion * returns**2
     _check_distinct(utility, list(frame.columns))
@@ -97,7 +97,14 @@ def compare_strategies(
     )
 
 
-def _aligned(results: Mapping[str, BacktestResult | pd.Series] | pd.DataFrame) -> pd.DataFrame:
+def aligned_returns(results: Mapping[str, BacktestResult | pd.Series] | pd.DataFrame) -> pd.DataFrame:
+    """Returns of several strategies on the same dates, shape (date, strategy).
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two strategies, dates differ, or a return is not finite.
+    """
     if isinstance(results, pd.DataFrame):
         records = {str(name): results[name] for name in results.columns}
     else:

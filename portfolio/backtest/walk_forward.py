@@ -1,12 +1,12 @@
 """Strategies times folds: independent backtests, in parallel, resumable, equal whatever the workers.
 
 Each part (one strategy on one fold) starts in cash and depends on nothing but its arguments. Parallelism is
-joblib's: a Dask cluster serves the same calls inside ``joblib.parallel_config(backend="dask")``.
+joblib's: with a `distributed.Client` of any Dask cluster, the same call inside
+``joblib.parallel_config(backend="dask")`` runs there (extra ``cluster``).
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,19 @@ from typing import Any, NamedTuple, final
 
 import joblib
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from portfolio.backtest.backtest_result import BacktestResult
+from portfolio.backtest.content_digest import content_digest
 from portfolio.backtest.folds import Fold
 from portfolio.backtest.knowledge_stamp import refuse_future_holdings
+from portfolio.backtest.one_numeric_thread import one_numeric_thread
 from portfolio.backtest.policy import PolicyLike, decision_function
 from portfolio.backtest.rule_policies import require_callable
 from portfolio.backtest.settings import BacktestSettings
 from portfolio.backtest.simulator import simulate
 from tsgen.errors import ConfigError, StorageError
 from tsgen.marketdata import ReturnPanel
+from tsgen.progress import Progress, ProgressEvent, silent
 
 
 @final
@@ -116,6 +118,7 @@ def walk_forward(
     settings: BacktestSettings,
     n_workers: int | None = None,
     folder: str | Path | None = None,
+    progress: Progress = silent,
 ) -> WalkForwardResult:
     """Backtest every strategy on every fold.
 
@@ -132,6 +135,8 @@ def walk_forward(
     folder : path, optional
         Where finished parts are kept, reachable for all workers. A run that was interrupted, started again with the
         same arguments, computes only the missing ones.
+    progress : callable
+        Receives a `tsgen.progress.ProgressEvent` per part, in the order of the parts.
 
     Returns
     -------
@@ -149,8 +154,9 @@ def walk_forward(
 
     Notes
     -----
-    A stored part is recognised by the data, the fold, the settings, the strategy's name and its ``repr`` (without
-    addresses in memory). **Code is not recognised**: after changing a function, change the name or the folder.
+    A stored part is recognised by the data, the fold, the settings, the strategy's name and its content (settings,
+    arrays, trained weights, the code of its own functions; see `content_digest`). **Code further down is not
+    recognised**: after changing what a strategy calls, change its name or the folder.
     Numerical libraries get one thread inside a part, because their rounding depends on the number of threads.
 
     Examples
@@ -181,9 +187,15 @@ def walk_forward(
     tasks = _tasks(panel, strategies, folds, settings, folder)
     done = [_stored(task) for task in tasks]
     missing = [task for task, result in zip(tasks, done, strict=True) if result is None]
-    # an iterator of results in the order of the tasks, whichever worker finishes first
-    fresh = iter(joblib.Parallel(n_jobs=n_workers)(joblib.delayed(_run)(panel, task, settings) for task in missing))
-    results: list[Any] = [next(fresh) if result is None else result for result in done]
+    # in the order of the tasks, whichever worker finishes first; a pool that has nothing to do is not even made
+    calls = (joblib.delayed(_run)(panel, task, settings) for task in missing)
+    fresh: Any = joblib.Parallel(n_jobs=n_workers, return_as="generator")(calls) if missing else iter(())
+    results: list[BacktestResult] = []
+    for task, kept in zip(tasks, done, strict=True):
+        progress(ProgressEvent("backtest", len(results), len(tasks), f"{task.name}, {task.fold!r}"))
+        results.append(next(fresh) if kept is None else kept)
+    next(fresh, None)  # runs the generator to its end, so that its workers are let go here and not by the collector
+    progress(ProgressEvent("backtest", len(tasks), len(tasks)))
     parts = {name: tuple(results[i * len(folds) : (i + 1) * len(folds)]) for i, name in enumerate(strategies)}
     return WalkForwardResult(parts=parts, folds=tuple(folds), n_resumed=len(tasks) - len(missing))
 
@@ -198,23 +210,18 @@ def _tasks(
     known = "" if folder is None else panel.fingerprint() + _described(settings)
     tasks = []
     for name, strategy in strategies.items():
+        content = "" if folder is None else content_digest(strategy)
         for fold in folds:
-            facts = json.dumps([known, name, _stable_repr(strategy), repr(fold)])
+            facts = json.dumps([known, name, content, repr(fold)])
             key = hashlib.sha256(facts.encode()).hexdigest()[:20]
             tasks.append(_Part(name, strategy, fold, None if folder is None else Path(folder) / f"part-{key}"))
     return tasks
 
 
 def _described(settings: BacktestSettings) -> str:
-    listing = settings.listing
-    mask = b"" if listing is None else pd.util.hash_pandas_object(listing.mask).to_numpy().tobytes()
-    costs = None if settings.costs is None else _stable_repr(settings.costs)
-    return json.dumps({**settings.facts(), "costs": costs, "mask": hashlib.sha256(mask).hexdigest()}, sort_keys=True)
-
-
-def _stable_repr(thing: Any) -> str:
-    # an address in memory differs between runs and identifies nothing
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(thing))
+    listing, costs = settings.listing, settings.costs
+    mask = None if listing is None else listing.mask
+    return json.dumps([settings.facts(), content_digest(costs), content_digest(mask)], sort_keys=True)
 
 
 def _stored(part: _Part) -> BacktestResult | None:
@@ -227,7 +234,7 @@ def _stored(part: _Part) -> BacktestResult | None:
 
 
 def _run(panel: ReturnPanel, part: _Part, settings: BacktestSettings) -> BacktestResult:
-    with threadpool_limits(limits=1):
+    with one_numeric_thread():
         policy = part.strategy
         if isinstance(policy, TrainedPerFold):
             training = panel.until(part.fold.train_end)

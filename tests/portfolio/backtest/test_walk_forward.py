@@ -27,6 +27,7 @@ from tsgen.errors import ConfigError, DataError, LookAheadError
 
 SETTINGS = BacktestSettings(rebalance=5, costs=LinearCost(0.001), seed=3)
 optimise = partial(mean_variance, risk_aversion=5.0)
+_POWER: list[pd.Timestamp] = []
 
 
 @pytest.fixture
@@ -121,28 +122,27 @@ def test_worker_processes_do_not_change_results(panel, folds):
 
 def test_an_interrupted_run_resumes_to_the_same_result(panel, folds, tmp_path):
     folds = folds[:2]
-    whole = walk_forward(panel, strategies(), folds=folds, settings=SETTINGS)
     stop = folds[1].test_start
 
-    class Interrupted:
-        def decide(self, past, *, previous, seed):
-            if past.date > stop:
-                raise KeyboardInterrupt
-            return HistoricalMomentsPolicy(optimise=optimise, horizon=5).decide(past, previous=previous)
+    def history(past, previous):
+        # the global switch is no part of the strategy, as a loss of power is not
+        if _POWER and past.date > _POWER[0]:
+            raise KeyboardInterrupt
+        return HistoricalMomentsPolicy(optimise=optimise, horizon=5).decide(past, previous=previous)
 
-        def __repr__(self):
-            return repr(HistoricalMomentsPolicy(optimise=optimise, horizon=5))
-
-    broken = strategies() | {"history": Interrupted()}
+    run = strategies() | {"history": history}
+    whole = walk_forward(panel, run, folds=folds, settings=SETTINGS)
+    _POWER.append(stop)
     with pytest.raises(KeyboardInterrupt):
-        walk_forward(panel, broken, folds=folds, settings=SETTINGS, n_workers=1, folder=tmp_path)
+        walk_forward(panel, run, folds=folds, settings=SETTINGS, n_workers=1, folder=tmp_path)
+    _POWER.clear()
     n_done = len(list(tmp_path.iterdir()))
     assert 0 < n_done < 4 * len(folds)
     assert all((part / "facts.json").exists() for part in tmp_path.iterdir())
-    resumed = walk_forward(panel, strategies(), folds=folds, settings=SETTINGS, folder=tmp_path)
+    resumed = walk_forward(panel, run, folds=folds, settings=SETTINGS, folder=tmp_path)
     assert resumed.n_resumed == n_done
     assert_same(whole, resumed)
-    again = walk_forward(panel, strategies(), folds=folds, settings=SETTINGS, folder=tmp_path)
+    again = walk_forward(panel, run, folds=folds, settings=SETTINGS, folder=tmp_path)
     assert again.n_resumed == 4 * len(folds)
     assert_same(whole, again)
 
