@@ -24,6 +24,21 @@ from tsgen.evaluation.effective_windows import (
     effective_number,
     effective_windows,
 )
+from tsgen.evaluation.expected_shortfall_tests import (
+    ShortfallBacktest,
+    expected_shortfall_test,
+    z1_statistic,
+    z2_statistic,
+)
+from tsgen.evaluation.forecast_calibration import (
+    BerkowitzTest,
+    UniformityTest,
+    berkowitz_test,
+    uniformity_test,
+)
+from tsgen.evaluation.joint_var_es_score import (
+    joint_var_es_score,
+)
 from tsgen.evaluation.marginal_law import (
     marginal_law,
 )
@@ -35,6 +50,17 @@ from tsgen.evaluation.metric_result import (
     MetricResult,
     judge,
     results_by_name,
+)
+from tsgen.evaluation.model_comparison import (
+    DieboldMariano,
+    PairedDifference,
+    diebold_mariano,
+    model_confidence_set,
+    paired_difference,
+)
+from tsgen.evaluation.nested_adapted_wasserstein import (
+    nested_adapted_wasserstein,
+    nested_same_law_floor,
 )
 from tsgen.evaluation.paired_windows import (
     PairedWindows,
@@ -50,6 +76,9 @@ from tsgen.evaluation.proper_scores import (
     proper_scores,
     score_differences,
     variogram_scores,
+)
+from tsgen.evaluation.regime_split import (
+    regime_labels,
 )
 from tsgen.evaluation.score_error import (
     score_error,
@@ -68,35 +97,63 @@ from tsgen.evaluation.temporal_law import (
     lagged_cross_correlation,
     temporal_law,
 )
+from tsgen.evaluation.value_at_risk_tests import (
+    LikelihoodRatioTest,
+    conditional_coverage_test,
+    duration_test,
+    exceedances,
+    independence_test,
+    kupiec_test,
+)
 from tsgen.evaluation.world_comparison import (
     ComparisonEffort,
 )
 
 __all__ = [
+    "BerkowitzTest",
     "ComparisonEffort",
+    "DieboldMariano",
     "Judgement",
+    "LikelihoodRatioTest",
     "MetricResult",
+    "PairedDifference",
     "PairedWindows",
     "SamplingFloor",
+    "ShortfallBacktest",
     "StylisedFact",
+    "UniformityTest",
+    "berkowitz_test",
     "classifier_test",
+    "conditional_coverage_test",
     "dependence",
+    "diebold_mariano",
+    "duration_test",
     "effective_number",
     "effective_windows",
     "energy_scores",
+    "exceedances",
+    "expected_shortfall_test",
     "fitted_adapted_wasserstein",
     "future_of_history",
     "future_of_training",
     "gaussian_adapted_wasserstein",
     "gaussian_wasserstein",
     "horizon_prefix",
+    "independence_test",
+    "joint_var_es_score",
     "judge",
+    "kupiec_test",
     "lagged_cross_correlation",
     "marginal_law",
     "memorisation",
+    "model_confidence_set",
+    "nested_adapted_wasserstein",
+    "nested_same_law_floor",
+    "paired_difference",
     "path_functionals",
     "perturb_after",
     "proper_scores",
+    "regime_labels",
     "results_by_name",
     "sampling_floor",
     "score_differences",
@@ -105,9 +162,12 @@ __all__ = [
     "signature_distance",
     "stylised_facts",
     "temporal_law",
+    "uniformity_test",
     "variogram_scores",
     "window_dates",
     "window_features",
     "windows_at",
     "windows_of_paths",
+    "z1_statistic",
+    "z2_statistic",
 ]

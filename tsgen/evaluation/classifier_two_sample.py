@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from tsgen.errors import DataError
+from tsgen.errors import DataError, ShapeError
 from tsgen.evaluation.metric_result import MetricResult, judge
 from tsgen.evaluation.paired_windows import PairedWindows
 from tsgen.evaluation.world_comparison import DEFAULT_EFFORT, ComparisonEffort
@@ -125,12 +125,28 @@ def window_features(windows: NDArray[np.float64]) -> NDArray[np.float64]:
         ``max |r|``, and for lags up to 5 of ``r_t r_{t+k}``, ``|r_t| |r_{t+k}|``, ``r_t r_{t+k}^2``; products across
         assets in the same and the next period.
 
+    Raises
+    ------
+    ShapeError
+        If axes do not agree, or there are fewer than two periods.
+    DataError
+        If values are not finite, or an asset is constant.
+
     Examples
     --------
     >>> window_features(np.random.default_rng(0).standard_normal((3, 2, 4, 2))).shape
     (3, 2, 23)
     """
-    scaled = windows / windows.reshape(-1, windows.shape[-1]).std(axis=0)
+    if windows.ndim != 4 or 0 in windows.shape or windows.shape[2] < 2:
+        raise ShapeError(
+            f"windows must have axes (unit, member, time, asset) with at least two periods: got shape {windows.shape}."
+        )
+    if not np.isfinite(windows).all():
+        raise DataError(f"windows must be finite: {int((~np.isfinite(windows)).sum())} values are not.")
+    flat = windows.reshape(-1, windows.shape[-1])
+    if (np.ptp(flat, axis=0) == 0.0).any():
+        raise DataError("an asset is constant in all windows: it has no scale. Leave it out.")
+    scaled = windows / flat.std(axis=0)
     periods = scaled.shape[2]
     starts = np.linspace(0, periods, min(_PATH_BLOCKS, periods), endpoint=False).astype(int)
     average, square, size = scaled.mean(axis=-1), scaled**2, np.abs(scaled)

@@ -33,6 +33,7 @@ def z1_statistic(losses: NDArray[np.float64], var: NDArray[np.float64], es: NDAr
     ----------
     Acerbi, Szekely (2014), "Back-testing expected shortfall", Risk, December, equation 4 (test 1).
     """
+    _check_tail_arrays(losses, var, es)
     hits = losses > var
     count = hits.sum(axis=0)
     ratio = np.where(hits, losses / es, 0.0).sum(axis=0)
@@ -48,6 +49,8 @@ def z2_statistic(
     ----------
     Acerbi, Szekely (2014), "Back-testing expected shortfall", Risk, December, equation 6 (test 2).
     """
+    _check_tail_level(level)
+    _check_tail_arrays(losses, var, es)
     ratio = np.where(losses > var, losses / es, 0.0).sum(axis=0)
     return 1.0 - ratio / ((1.0 - level) * losses.shape[0])
 
@@ -64,7 +67,8 @@ def expected_shortfall_test(
     var, es : array of shape (date,), float64
         Forecasts made before each date, ``es >= var``, ``es > 0``.
     simulated_losses : array of shape (simulation, date), float64
-        Losses drawn from the forecast law of each date, independent over dates.
+        Losses drawn from the forecast law of each date, independent over dates; at least 19 records, or no p-value
+        could reach 5 %.
     level : float
         Confidence level of both risk measures, for example 0.975.
 
@@ -77,8 +81,8 @@ def expected_shortfall_test(
     Raises
     ------
     ShapeError, DataError, ConfigError
-        If shapes disagree, values are not finite or not ordered, there is no exceedance, or the level is not between
-        0.5 and 1.
+        If shapes disagree, values are not finite, not ordered or constant, there is no exceedance, simulations are
+        too few, or the level is not between 0.5 and 1.
 
     Notes
     -----
@@ -101,16 +105,9 @@ def expected_shortfall_test(
     >>> understated.z2 < -0.7, understated.z2_p_value < 0.05
     (True, True)
     """
-    if not 0.5 < level < 1.0:
-        raise ConfigError(f"level must be a confidence level between 0.5 and 1, for example 0.975: got {level!r}.")
+    _check_tail_level(level)
     realised, quantile, shortfall = check_tail_record(losses, var, es)
-    simulated = np.asarray(simulated_losses, dtype=np.float64)
-    if simulated.ndim != 2 or simulated.shape[1] != realised.size:
-        raise ShapeError(
-            f"simulated_losses must have axes (simulation, date) with {realised.size} dates: got {simulated.shape}."
-        )
-    if not np.isfinite(simulated).all():
-        raise DataError("simulated_losses must be finite: some values are missing or infinite.")
+    simulated = _checked_simulations(simulated_losses, realised.size)
     count = int((realised > quantile).sum())
     if count == 0:
         raise DataError(
@@ -145,19 +142,25 @@ def check_tail_record(
     ShapeError
         If they are not records of the same days.
     DataError
-        If values are not finite, a shortfall is not positive, or lies below the value at risk.
+        If values are not finite, losses are constant over three or more days, a shortfall is not positive, or lies
+        below the value at risk.
     """
     realised, quantile, shortfall = (np.asarray(a, dtype=np.float64) for a in (losses, var, es))
-    if realised.ndim != 1 or realised.shape != quantile.shape or realised.shape != shortfall.shape:
+    shapes = {realised.shape, quantile.shape, shortfall.shape}
+    if len(shapes) > 1 or realised.ndim != 1 or realised.size == 0:
         raise ShapeError(
-            f"losses, var and es must be records of the same days, shape (date,): got {realised.shape}, "
-            f"{quantile.shape}, {shortfall.shape}."
+            "losses, var and es must be records of the same days, at least one, shape (date,): got "
+            f"{realised.shape}, {quantile.shape}, {shortfall.shape}."
         )
     for name, values in (("losses", realised), ("var", quantile), ("es", shortfall)):
         if not np.isfinite(values).all():
             raise DataError(f"{name} must be finite: {int((~np.isfinite(values)).sum())} values are not.")
-    if (shortfall <= 0.0).any():
-        raise DataError(f"es must be positive (losses are positive): the smallest is {shortfall.min():.6g}.")
+    if realised.size >= 3 and np.ptp(realised) == 0.0:
+        raise DataError(
+            f"losses are {realised[0]:.6g} on all {realised.size} days: a constant series says nothing on a tail. "
+            "Remove stale prices."
+        )
+    _check_positive(shortfall)
     # interpolated quantiles may exceed the tail mean by rounding only
     if (shortfall < quantile * (1.0 - 1e-12)).any():
         raise DataError(
@@ -165,3 +168,44 @@ def check_tail_record(
             "level and the same sign."
         )
     return realised, quantile, shortfall
+
+
+def _check_tail_level(level: float) -> None:
+    if not 0.5 < level < 1.0:
+        raise ConfigError(f"level must be a confidence level between 0.5 and 1, for example 0.975: got {level!r}.")
+
+
+def _check_positive(shortfall: NDArray[np.float64]) -> None:
+    if (shortfall <= 0.0).any():
+        raise DataError(f"es must be positive (losses are positive): the smallest is {shortfall.min():.6g}.")
+
+
+def _check_tail_arrays(losses: NDArray[np.float64], var: NDArray[np.float64], es: NDArray[np.float64]) -> None:
+    """Refuse what comparisons would pass over: a missing loss would count as a day without exceedance."""
+    lengths = {a.shape[:1] if a.ndim == losses.ndim else None for a in (losses, var, es)}
+    if len(lengths) > 1 or losses.ndim == 0 or losses.shape[0] == 0:
+        raise ShapeError(
+            f"losses, var and es must have the same dates and number of axes, (date, ...): got {losses.shape}, "
+            f"{var.shape}, {es.shape}."
+        )
+    for name, values in (("losses", losses), ("var", var), ("es", es)):
+        if not np.isfinite(values).all():
+            raise DataError(f"{name} must be finite: {int((~np.isfinite(values)).sum())} values are not.")
+    _check_positive(es)
+
+
+def _checked_simulations(simulated_losses: ArrayLike, n_dates: int) -> NDArray[np.float64]:
+    simulated = np.asarray(simulated_losses, dtype=np.float64)
+    if simulated.ndim != 2 or simulated.shape[1] != n_dates:
+        raise ShapeError(
+            f"simulated_losses must have axes (simulation, date) with {n_dates} dates: got {simulated.shape}."
+        )
+    if len(simulated) < 19:
+        raise DataError(
+            f"at least 19 simulated records are needed for a p-value of 5 %: got {len(simulated)}. Simulate 1000."
+        )
+    if not np.isfinite(simulated).all():
+        raise DataError("simulated_losses must be finite: some values are missing or infinite.")
+    if np.ptp(simulated) == 0.0:
+        raise DataError("simulated_losses are constant: they are no draws from the forecast law. Simulate again.")
+    return simulated

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from scipy.stats import chi2, kstwo
 
-from tsgen.errors import DataError, ShapeError
+from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.evaluation.daily_forecasts import MIN_DATES, MIN_SCENARIOS, series_of
 from tsgen.evaluation.forecast_pool import ForecastPool, judged_metric
 from tsgen.evaluation.metric_result import MetricResult
@@ -100,12 +100,14 @@ def uniformity_test(pit: ArrayLike, *, rng: np.random.Generator, simulations: in
         tests would reject a right forecast.
     rng : numpy.random.Generator
     simulations : int
-        Uniform records behind the Anderson-Darling p-value.
+        Uniform records behind the Anderson-Darling p-value, at least 19.
 
     Raises
     ------
     ShapeError, DataError
-        If ``pit`` is no record of at least 20 values strictly between 0 and 1.
+        If ``pit`` is no record of at least 20 values strictly between 0 and 1, or constant.
+    ConfigError
+        If there are fewer than 19 simulations.
 
     References
     ----------
@@ -118,6 +120,8 @@ def uniformity_test(pit: ArrayLike, *, rng: np.random.Generator, simulations: in
     0.001
     """
     record = _checked_pit(pit)
+    if isinstance(simulations, bool) or not isinstance(simulations, (int, np.integer)) or simulations < 19:
+        raise ConfigError(f"simulations must be an integer of at least 19 for a p-value of 5 %: got {simulations!r}.")
     ks, ad = float(kolmogorov_smirnov(record)), float(anderson_darling(record))
     null = anderson_darling(rng.random((record.size, simulations)))
     ad_p = float((1 + (null >= ad).sum()) / (1 + simulations))
@@ -134,7 +138,7 @@ def berkowitz_test(pit: ArrayLike) -> BerkowitzTest:
     Raises
     ------
     ShapeError, DataError
-        If ``pit`` is no record of at least 20 values strictly between 0 and 1.
+        If ``pit`` is no record of at least 20 values strictly between 0 and 1, or constant.
 
     References
     ----------
@@ -154,6 +158,11 @@ def berkowitz_test(pit: ArrayLike) -> BerkowitzTest:
 
 def coverage_error(pit: NDArray[np.float64], *, coverage: float) -> NDArray[np.float64]:
     """Distance of the share inside the central interval from its promise; (date, ...) to (...)."""
+    if not 0.0 < coverage < 1.0:
+        raise ConfigError(f"coverage must be a share between 0 and 1, for example 0.9: got {coverage!r}.")
+    # a missing value would count as outside
+    if not np.isfinite(pit).all():
+        raise DataError(f"pit must be finite: {int((~np.isfinite(pit)).sum())} values are not.")
     return np.abs(_inside(pit, coverage).mean(axis=0) - coverage)
 
 
@@ -298,4 +307,6 @@ def _checked_pit(pit: ArrayLike) -> NDArray[np.float64]:
             "pit must lie strictly between 0 and 1 on every date: some values do not. Ranks of a finite ensemble must "
             "be randomised, see PooledEnsemble.randomised_pit."
         )
+    if np.ptp(record) == 0.0:
+        raise DataError(f"pit is {record[0]:.6g} on all {record.size} dates: a constant series has no law to test.")
     return record

@@ -113,7 +113,7 @@ def diebold_mariano(first: ArrayLike, second: ArrayLike, *, horizon: int = 1) ->
     Raises
     ------
     ShapeError, DataError, ConfigError
-        If the records do not match, or the estimated variance is not positive.
+        If the records do not match or differ by a constant, or the estimated variance is not positive.
 
     References
     ----------
@@ -130,13 +130,16 @@ def diebold_mariano(first: ArrayLike, second: ArrayLike, *, horizon: int = 1) ->
     n = a.size
     if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or not 1 <= horizon < n:
         raise ConfigError(f"horizon must be an integer between 1 and the {n - 1} dates: got {horizon!r}.")
+    # rounding would pass for a variance and make the difference infinitely significant
+    if _is_constant(a - b, scale=float(np.abs(np.concatenate([a, b])).max())):
+        raise DataError("the two records differ by a constant: no error can be estimated. Are they different models?")
     deviations = (a - b) - (a - b).mean()
     covariances = [float((deviations[k:] * deviations[: n - k]).mean()) for k in range(horizon)]
     variance = (covariances[0] + 2.0 * sum(covariances[1:])) / n
     if variance <= 0.0:
         raise DataError(
-            f"the estimated variance of the score difference is {variance:.3g}: the records are equal or the horizon "
-            f"{horizon} is too long. Use paired_difference."
+            f"the estimated variance of the score difference is {variance:.3g}: the horizon {horizon} is too long. "
+            "Use paired_difference."
         )
     correction = np.sqrt((n + 1.0 - 2.0 * horizon + horizon * (horizon - 1.0) / n) / n)
     statistic = float(correction * (a - b).mean() / np.sqrt(variance))
@@ -158,7 +161,7 @@ def model_confidence_set(
     block : int
         Mean block length of the stationary bootstrap.
     repetitions : int
-        Bootstrap samples.
+        Bootstrap samples, at least 100.
 
     Returns
     -------
@@ -168,7 +171,8 @@ def model_confidence_set(
     Raises
     ------
     ShapeError, DataError, ConfigError
-        If there are fewer than two models, records do not match or are equal, or the size is not in (0, 1).
+        If there are fewer than two models, records do not match or are equal, the size is not in (0, 1), or
+        repetitions are too few.
 
     References
     ----------
@@ -186,6 +190,8 @@ def model_confidence_set(
         raise DataError(f"a model confidence set needs at least two models: got {list(scores)}. Add baselines.")
     if not 0.0 < size < 1.0:
         raise ConfigError(f"size must be between 0 and 1, for example 0.1: got {size!r}.")
+    if isinstance(repetitions, bool) or not isinstance(repetitions, (int, np.integer)) or repetitions < 100:
+        raise ConfigError(f"repetitions must be an integer of at least 100, for example 500: got {repetitions!r}.")
     names = list(scores)
     first = np.asarray(scores[names[0]], dtype=np.float64)
     for name in names[1:]:

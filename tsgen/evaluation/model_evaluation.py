@@ -18,6 +18,7 @@ from tsgen.evaluation.forecast_pool import ForecastPool, pool_forecasts
 from tsgen.evaluation.memorisation import memorisation
 from tsgen.evaluation.metric_families import Family, compute_families, window_families
 from tsgen.evaluation.metric_result import MetricResult
+from tsgen.evaluation.model_comparison import MIN_BLOCKS
 from tsgen.evaluation.paired_windows import PairedWindows, windows_at, windows_of_paths
 from tsgen.evaluation.proper_scores import energy_scores, variogram_scores
 from tsgen.evaluation.regime_split import REGIMES, regime_calibration_metrics, regime_labels, usable_regimes
@@ -200,5 +201,9 @@ def _window_scores(windows: PairedWindows) -> tuple[dict[str, NDArray[np.float64
     if windows.horizon * windows.n_assets < 2 or windows.n_scenarios < 2:  # the family above says so
         return {}, {}
     scores = {"energy score": energy_scores(windows), "variogram score": variogram_scores(windows)}
-    # windows do not overlap: neighbours share volatility only through forecasts that are conditional on it
-    return scores, dict.fromkeys(scores, 1)
+    return scores, dict.fromkeys(scores, 1 if windows.dates is None else _dated_block(windows.n_units))
+
+
+def _dated_block(n_units: int) -> int:
+    # windows do not overlap, but volatility outlasts them and moves the score differences of neighbours together
+    return max(1, min(int(np.ceil(n_units ** (1 / 3))), n_units // MIN_BLOCKS))

@@ -5,6 +5,7 @@ same seed, computes all families of metrics, compares proper scores, and returns
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from tsgen.errors import ConfigError, DataError
 from tsgen.evaluation.dated_scenarios import SamplesScenarios, check_same_assets
 from tsgen.evaluation.evaluation_config import EvaluationConfig
 from tsgen.evaluation.evaluation_period import EvaluationPeriod, evaluation_period
+from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.model_evaluation import ModelEvaluation, evaluate_dated, evaluate_paths
 from tsgen.evaluation.paired_windows import window_dates
 from tsgen.evaluation.score_comparison import compare_scores
-from tsgen.evaluation.scorecard import Scorecard
+from tsgen.evaluation.scorecard import Scorecard, SkippedMetrics
 from tsgen.marketdata import ReturnPanel
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
@@ -70,7 +72,8 @@ def evaluate(
 
     Notes
     -----
-    Metrics that do not apply are listed in ``Scorecard.skipped`` with the reason and do not enter the score.
+    Metrics that do not apply are listed in ``Scorecard.skipped`` with the reason and do not enter the score; a group
+    that other models on the card were judged on, and this one could not be, scores zero.
 
     Examples
     --------
@@ -105,6 +108,7 @@ def evaluate(
 
 def _card(evaluations: dict[str, ModelEvaluation], facts: dict[str, Any], *, seed: int) -> Scorecard:
     model = next(iter(evaluations))
+    evaluations = {name: _with_failures(name, evaluations) for name in evaluations}
     paired, sets, missing = compare_scores(model, evaluations, seed=seed)
     return Scorecard(
         model=model,
@@ -112,10 +116,49 @@ def _card(evaluations: dict[str, ModelEvaluation], facts: dict[str, Any], *, see
         baselines={name: e.results for name, e in evaluations.items() if name != model},
         paired=tuple(paired),
         confidence_sets=tuple(sets),
-        skipped=(*evaluations[model].skipped, *missing),
+        skipped=(*evaluations[model].skipped, *_skipped_of_baselines(model, evaluations), *missing),
         facts=facts,
         stylised_facts=evaluations[model].stylised_facts,
     )
+
+
+def _with_failures(name: str, evaluations: Mapping[str, ModelEvaluation]) -> ModelEvaluation:
+    """A group that other models were judged on, and this one could not be, counts as failed.
+
+    The data allow the group, so what stood in the way are the scenarios: a generator without losses has no expected
+    shortfall to judge, and must not gain from it. A model judged alone has its skipped groups on the card.
+    """
+    own = evaluations[name]
+    elsewhere = {r.group for other, e in evaluations.items() if other != name for r in e.results}
+    missing = elsewhere - {r.group for r in own.results}
+    failed = tuple(
+        MetricResult(
+            group=skipped.family,
+            metric="can be judged",
+            value=1.0,
+            floor=0.0,
+            floor_deviation=0.0,
+            standard_error=0.0,
+            verdict="reject",
+            p_value=None,
+            n=1,
+            note=skipped.reason,
+        )
+        for skipped in own.skipped
+        if skipped.family in missing
+    )
+    return replace(own, results=(*own.results, *failed))
+
+
+def _skipped_of_baselines(model: str, evaluations: Mapping[str, ModelEvaluation]) -> list[SkippedMetrics]:
+    """What is missing for a baseline only: without it, the overall scores are means over different groups."""
+    own = set(evaluations[model].skipped)
+    return [
+        SkippedMetrics(f"{skipped.family} ({name})", skipped.reason)
+        for name, evaluation in evaluations.items()
+        for skipped in evaluation.skipped
+        if name != model and skipped not in own
+    ]
 
 
 def _named_models(model: Any, baselines: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

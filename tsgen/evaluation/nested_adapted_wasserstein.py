@@ -47,7 +47,7 @@ def nested_adapted_wasserstein(first: ArrayLike, second: ArrayLike, *, n_cells: 
     ShapeError
         If axes or horizons do not agree, or there is more than one asset.
     DataError
-        If values are not finite, or there are fewer than 8 paths.
+        If values are not finite, all paths of a sample are the same, or there are fewer than 8.
     ConfigError
         If the horizon or ``n_cells`` is out of range.
 
@@ -137,6 +137,10 @@ def _checked_paths(paths: ArrayLike, *, name: str) -> NDArray[np.float64]:
         raise DataError(f"{name} must be finite: {int((~np.isfinite(values)).sum())} values are not.")
     if len(values) < 8:
         raise DataError(f"{name} must hold at least 8 paths to show a conditional law: got {len(values)}.")
+    if (np.ptp(values, axis=0) == 0.0).all():
+        raise DataError(
+            f"all {len(values)} paths of {name} are the same: there is no law to compare. Repair what made them."
+        )
     if values.shape[1] > MAX_PERIODS:
         raise ConfigError(
             f"the nested estimate has no meaning beyond {MAX_PERIODS} periods (its bias falls like n^(-1/T)): got "

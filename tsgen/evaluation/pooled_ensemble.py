@@ -55,6 +55,8 @@ class PooledEnsemble:
         ------
         ShapeError
             If the axes do not agree.
+        DataError
+            If values are not finite: a missing one would rank above all others.
         ConfigError
             If more stand-ins are asked for than there are scenarios.
 
@@ -70,6 +72,9 @@ class PooledEnsemble:
             raise ShapeError(
                 f"realised must be (date,) and scenarios (date, scenario): got {realised.shape} and {scenarios.shape}."
             )
+        for name, values in (("realised", realised), ("scenarios", scenarios)):
+            if not np.isfinite(values).all():
+                raise DataError(f"{name} must be finite: {int((~np.isfinite(values)).sum())} values are not.")
         if not 0 <= n_stand_ins <= scenarios.shape[1]:
             raise ConfigError(
                 f"n_stand_ins must be between 0 and the {scenarios.shape[1]} scenarios: got {n_stand_ins}."
@@ -108,6 +113,11 @@ class PooledEnsemble:
 
         ``E|X - y| - E|X - X'| / 2`` with the mean over pairs of different scenarios: unbiased for any M.
 
+        Raises
+        ------
+        DataError
+            If there is one scenario only.
+
         References
         ----------
         Gneiting, Raftery (2007), "Strictly proper scoring rules, prediction, and estimation", equation 21;
@@ -115,6 +125,8 @@ class PooledEnsemble:
         """
         size = self.ascending.shape[1]
         m = size - 1
+        if m < 2:
+            raise DataError("a fair ensemble score needs at least 2 scenarios per date: got 1. Sample more scenarios.")
         total = self._sums[:, -1:]
         below = np.take_along_axis(self._sums, self.ranks, axis=1)
         y = self.values

@@ -234,7 +234,7 @@ def block_mean(series: NDArray[np.float64], *, dependent: bool) -> BlockMean:
     Raises
     ------
     DataError
-        If there are fewer than 8 values.
+        If there are fewer than 8 values, or some are not finite.
 
     References
     ----------
@@ -247,6 +247,8 @@ def block_mean(series: NDArray[np.float64], *, dependent: bool) -> BlockMean:
     """
     if len(series) < 8:
         raise DataError(f"a block standard error needs at least 8 values: got {len(series)}. Use more dates.")
+    if not np.isfinite(series).all():
+        raise DataError(f"a block standard error needs finite values: {int((~np.isfinite(series)).sum())} are not.")
     length = int(np.ceil(len(series) ** (1 / 3))) if dependent else 1
     count = len(series) // length
     means = series[: count * length].reshape(count, length).mean(axis=1)

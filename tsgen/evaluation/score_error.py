@@ -60,7 +60,8 @@ def score_error(
     ShapeError
         If the velocity returns another shape than ``u``.
     DataError
-        If the velocity returns values that are not finite.
+        If the velocity returns values that are not finite, or the exact one is zero throughout (pure noise of a law
+        with mean zero): no relative error exists there.
 
     Examples
     --------
@@ -114,6 +115,12 @@ def _squares(
 def _result(
     tau: float, error: NDArray[np.float64], size: NDArray[np.float64], score: NDArray[np.float64]
 ) -> MetricResult:
+    # noise has unit variance, so rounding alone leaves about 1e-16 where the answer is zero
+    if size.mean() < 1e-28:
+        raise DataError(
+            f"the exact velocity is zero at tau = {tau:.4g}: a relative error does not exist. Use smaller angles, "
+            "pasts that tell something, or a process whose mean is not zero."
+        )
     ratio = error.mean() / size.mean()
     value = float(np.sqrt(ratio))
     # delta method for a ratio of means, then for the root

@@ -36,7 +36,7 @@ def exceedances(losses: ArrayLike, var: ArrayLike) -> NDArray[np.bool_]:
     Raises
     ------
     ShapeError, DataError
-        If shapes differ or values are not finite.
+        If shapes differ, there is no day, or values are not finite.
 
     Examples
     --------
@@ -44,8 +44,10 @@ def exceedances(losses: ArrayLike, var: ArrayLike) -> NDArray[np.bool_]:
     [False, True]
     """
     realised, forecast = np.asarray(losses, dtype=np.float64), np.asarray(var, dtype=np.float64)
-    if realised.shape != forecast.shape or realised.ndim == 0:
-        raise ShapeError(f"losses and var must have the same shape: got {realised.shape} and {forecast.shape}.")
+    if realised.shape != forecast.shape or realised.size == 0 or realised.ndim == 0:
+        raise ShapeError(
+            f"losses and var must have the same shape with at least one day: got {realised.shape} and {forecast.shape}."
+        )
     for name, values in (("losses", realised), ("var", forecast)):
         if not np.isfinite(values).all():
             raise DataError(f"{name} must be finite: {int((~np.isfinite(values)).sum())} values are not.")
@@ -54,6 +56,7 @@ def exceedances(losses: ArrayLike, var: ArrayLike) -> NDArray[np.bool_]:
 
 def kupiec_statistic(hits: NDArray[np.bool_], *, level: float) -> NDArray[np.float64]:
     """Likelihood ratio of the exceedance rate against ``1 - level``; hits (date, ...) to (...)."""
+    _check_boolean(hits)
     p = 1.0 - _checked_level(level)
     n = hits.shape[0]
     x = hits.sum(axis=0)
@@ -63,6 +66,7 @@ def kupiec_statistic(hits: NDArray[np.bool_], *, level: float) -> NDArray[np.flo
 
 def independence_statistic(hits: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Likelihood ratio of a first-order Markov chain against independence; hits (date, ...) to (...)."""
+    _check_boolean(hits)
     before, now = hits[:-1], hits[1:]
     n11, n10 = (before & now).sum(axis=0), (before & ~now).sum(axis=0)
     n01, n00 = (~before & now).sum(axis=0), (~before & ~now).sum(axis=0)
@@ -75,6 +79,7 @@ def duration_statistic(hits: NDArray[np.bool_]) -> NDArray[np.float64]:
 
     NaN where fewer than two durations, or none that is complete, were observed.
     """
+    _check_boolean(hits)
     columns = hits.reshape(hits.shape[0], -1).T
     records = [_durations(column) for column in columns]
     longest = max(len(d) for d, _ in records)
@@ -124,7 +129,7 @@ def independence_test(hits: ArrayLike) -> LikelihoodRatioTest:
     Raises
     ------
     ShapeError, DataError
-        If ``hits`` is no record of days, or holds no exceedance.
+        If ``hits`` is no record of days, or exceedances and quiet days do not both occur.
 
     References
     ----------
@@ -202,6 +207,14 @@ def _checked_level(level: float) -> float:
     return float(level)
 
 
+def _check_boolean(hits: NDArray[np.bool_]) -> None:
+    # "not" of an integer is not its complement, and a missing value would count as a quiet day
+    if hits.dtype != np.bool_:
+        raise DataError(f"hits must be boolean: got {hits.dtype}. Use exceedances(losses, var).")
+    if hits.ndim == 0 or hits.shape[0] < 2:
+        raise ShapeError(f"hits must have axes (date, ...) with at least two days: got shape {hits.shape}.")
+
+
 def _checked_hits(hits: ArrayLike) -> NDArray[np.bool_]:
     record = np.asarray(hits)
     if record.ndim != 1 or record.size < 2:
@@ -217,6 +230,11 @@ def _with_exceedances(hits: ArrayLike) -> NDArray[np.bool_]:
         raise DataError(
             f"independence of exceedances cannot be tested without one: none in {record.size} days. "
             "Use a longer record or a lower level."
+        )
+    if record.all():
+        raise DataError(
+            f"independence of exceedances cannot be tested without a quiet day: all {record.size} days exceed. "
+            "Check the sign and the units of losses and value at risk."
         )
     return record
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from arch.bootstrap import optimal_block_length
+from arch.bootstrap import CircularBlockBootstrap, MovingBlockBootstrap, optimal_block_length
+from arch.bootstrap import StationaryBootstrap as ArchStationaryBootstrap
 from scipy import stats
 
 from tsgen import ReturnPanel
@@ -53,6 +54,34 @@ def test_every_date_is_equally_likely_in_every_period(numbered):
         rows = drawn_rows(baseline, 8000, 9, seed=3)
         for t in (0, 8):
             assert stats.chisquare(np.bincount(rows[:, t], minlength=N_DATES)).pvalue > 1e-4
+
+
+def _rows_of_arch(scheme, length, n, horizon):
+    """First ``horizon`` rows of ``n`` resamples by `arch`."""
+    resampled = scheme(length, np.arange(N_DATES), seed=5).bootstrap(n)
+    return np.stack([rows[:horizon] for (rows,), _ in resampled])
+
+
+def _smallest_p(ours, theirs):
+    """Two-sample tests of rows in the first and the last period, and of how many steps inside a block a path makes."""
+    statistics = (lambda r: r[:, 0], lambda r: r[:, -1], lambda r: continuations(r).sum(axis=1))
+    return min(float(np.asarray(stats.ks_2samp(f(ours), f(theirs), method="asymp"))[1]) for f in statistics)
+
+
+@pytest.mark.parametrize(
+    ("fit", "scheme"),
+    [
+        (lambda p, n: StationaryBootstrap.fit(p, mean_block=n), ArchStationaryBootstrap),
+        (lambda p, n: BlockBootstrap.fit(p, block_length=n), CircularBlockBootstrap),
+        (lambda p, n: BlockBootstrap.fit(p, block_length=n, circular=False), MovingBlockBootstrap),
+    ],
+    ids=["stationary", "circular", "moving"],
+)
+def test_resamples_agree_with_those_of_arch(numbered, fit, scheme):
+    theirs = _rows_of_arch(scheme, 6, 2000, 15)
+    # three statistics, three cases: a false alarm of the fixed seeds had probability below 1e-3
+    assert _smallest_p(drawn_rows(fit(numbered, 6), 2000, 15, seed=1), theirs) > 1e-4
+    assert _smallest_p(drawn_rows(fit(numbered, 4), 2000, 15, seed=1), theirs) < 1e-4
 
 
 def test_fixed_blocks_are_whole(numbered):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from tests.support.volatile_windows import right_pairs, wrong_pairs
-from tsgen.errors import DataError
+from tsgen.errors import DataError, ShapeError
 from tsgen.evaluation import ComparisonEffort, PairedWindows, classifier_test, window_features
 
 EFFORT = ComparisonEffort(null_worlds=19)
@@ -52,3 +52,12 @@ def test_refusals():
         classifier_test(right_pairs(19, 3, 4, 1, seed=0), seed=0)
     with pytest.raises(DataError, match="a classifier that sees time needs windows of at least 2"):
         classifier_test(right_pairs(30, 3, 1, 1, seed=0), seed=0)
+    windows = np.random.default_rng(0).standard_normal((3, 2, 4, 2))
+    with pytest.raises(ShapeError, match="with at least two periods"):
+        window_features(windows[:, :, :1])
+    with pytest.raises(ShapeError, match=r"axes \(unit, member, time, asset\)"):
+        window_features(windows[0])
+    with pytest.raises(DataError, match="windows must be finite: 48"):
+        window_features(windows * np.nan)
+    with pytest.raises(DataError, match="constant in all windows"):
+        window_features(windows * np.array([1.0, 0.0]))

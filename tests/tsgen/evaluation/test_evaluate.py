@@ -102,6 +102,8 @@ def test_differences_of_proper_scores_are_significant_where_they_should_be(card)
     paired = card.paired_differences.set_index(["score", "baseline"])
     assert paired.loc[("CRPS", "too calm"), "t"] < -3
     assert paired.loc[("CRPS", "forgetful"), "t"] < -2
+    # 90 windows of 5 periods in blocks of 90^(1/3), rounded up: independent ones would make errors too small
+    assert paired.loc[("energy score", "too calm"), "n_blocks"] == 90 // 5
     sets = card.model_confidence_sets.set_index(["score", "model"])["included"]
     assert sets[("CRPS", "garch")]
     assert not sets[("CRPS", "too calm")]
@@ -139,6 +141,36 @@ def test_one_asset_has_a_card_that_names_what_is_missing():
     assert {"forecast calibration", "temporal law", "marginal law"} <= set(made.groups.index)
     assert [f.name for f in made.stylised_facts][-1] == "tail losses"
     assert Scorecard.from_json(made.to_json()).table.equals(made.table)
+
+
+def test_what_is_left_out_for_a_baseline_only_is_named():
+    rng = np.random.default_rng(0)
+    real = ScenarioSet(rng.standard_normal((60, 4, 1)), assets=["A"], kind="log")
+    right = ScenarioSet(rng.standard_normal((240, 4, 1)), assets=["A"], kind="log")
+    # losses that never change have no tail to estimate
+    returns = np.where(right.returns < 0.0, 0.0, right.returns)
+    one_sided = ScenarioSet(returns, assets=["A"], kind="log")
+    config = EvaluationConfig(effort=ComparisonEffort(null_worlds=19, resamples=10))
+    made = evaluate(right, real, baselines={"gains": one_sided}, config=config)
+    left_out = {s.family: s.reason for s in made.skipped}
+    assert "marginal law" not in left_out
+    assert "reaches beyond the centre" in left_out["marginal law (gains)"]
+    # what does not apply to anyone is named once
+    assert "dependence" in left_out
+    assert "dependence (gains)" not in left_out
+
+
+def test_scenarios_that_cannot_be_judged_do_not_escape():
+    """Without losses there is no tail to judge: beside a model that has one, the group counts as failed."""
+    rng = np.random.default_rng(0)
+    real = ScenarioSet(rng.normal(scale=0.01, size=(150, 10, 2)), ["A", "B"], "log")
+    right = ScenarioSet(rng.normal(scale=0.01, size=(600, 10, 2)), ["A", "B"], "log")
+    without_losses = ScenarioSet(np.maximum(right.returns, 0.0), ["A", "B"], "log")
+    card = evaluate(without_losses, real, baselines={"right": right}, config=QUICK)
+    failed = card.table[card.table["metric"] == "can be judged"]
+    assert len(failed) > 0
+    assert (card.groups[failed["group"]] == 0.0).all()
+    assert card.overall < 0.5 < card.model_scores.loc["right", "overall"]
 
 
 def test_same_seed_same_card():

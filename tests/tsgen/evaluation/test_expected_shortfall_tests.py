@@ -100,7 +100,7 @@ def test_test_has_its_size_and_sees_heavy_tails_behind_the_right_value_at_risk()
 
 def test_bad_records_are_refused():
     var, es, losses = np.full(5, 1.0), np.full(5, 1.5), np.array([2.0, 0.0, 0.0, 0.0, 0.0])
-    simulated = np.zeros((10, 5))
+    simulated = np.random.default_rng(0).standard_normal((20, 5))
     with pytest.raises(ConfigError, match=r"between 0\.5 and 1"):
         expected_shortfall_test(losses, var, es, simulated, level=0.025)
     with pytest.raises(ShapeError, match="records of the same days"):
@@ -116,4 +116,32 @@ def test_bad_records_are_refused():
     with pytest.raises(DataError, match="es must not be below var"):
         expected_shortfall_test(losses, es, var, simulated, level=LEVEL)
     with pytest.raises(DataError, match="no loss exceeded the value at risk in 5 days"):
-        expected_shortfall_test(np.zeros(5), var, es, simulated, level=LEVEL)
+        expected_shortfall_test(np.linspace(0.0, 0.5, 5), var, es, simulated, level=LEVEL)
+    with pytest.raises(DataError, match="losses are 2 on all 5 days"):
+        expected_shortfall_test(np.full(5, 2.0), var, es, simulated, level=LEVEL)
+    with pytest.raises(DataError, match="at least 19 simulated records"):
+        expected_shortfall_test(losses, var, es, simulated[:1], level=LEVEL)
+    with pytest.raises(DataError, match="simulated_losses are constant"):
+        expected_shortfall_test(losses, var, es, np.zeros((20, 5)), level=LEVEL)
+
+
+@pytest.mark.parametrize("statistic", [z1_statistic, lambda *tail: z2_statistic(*tail, level=LEVEL)])
+def test_statistics_of_many_records_refuse_what_comparisons_pass_over(statistic):
+    losses, var, es = np.array([2.0, 0.0, 0.0]), np.full(3, 1.0), np.full(3, 1.5)
+    # a missing loss is not above the value at risk: it would count as a quiet day
+    with pytest.raises(DataError, match="losses must be finite: 1"):
+        statistic(np.array([2.0, np.nan, 0.0]), var, es)
+    with pytest.raises(DataError, match="var must be finite: 1"):
+        statistic(losses, np.array([1.0, np.nan, 1.0]), es)
+    with pytest.raises(DataError, match="es must be positive"):
+        statistic(losses, var, -es)
+    # (3, 1) against (3,) would be broadcast to every pair of dates
+    with pytest.raises(ShapeError, match="same dates and number of axes"):
+        statistic(losses[:, None], var, es)
+    with pytest.raises(ShapeError, match="same dates and number of axes"):
+        statistic(losses, var[:2], es)
+
+
+def test_level_of_the_second_statistic_is_checked():
+    with pytest.raises(ConfigError, match=r"between 0\.5 and 1"):
+        z2_statistic(np.ones(3), np.ones(3), np.ones(3), level=0.025)

@@ -185,6 +185,16 @@ def test_bad_input_is_refused():
         uniformity_test(np.full(19, 0.5), rng=rng)
     with pytest.raises(DataError, match="strictly between 0 and 1"):
         berkowitz_test(np.linspace(0.0, 0.9, 30))
+    with pytest.raises(DataError, match=r"pit is 0\.3 on all 30 dates"):
+        berkowitz_test(np.full(30, 0.3))
+    with pytest.raises(DataError, match=r"pit is 0\.3 on all 30 dates"):
+        uniformity_test(np.full(30, 0.3), rng=rng)
+    with pytest.raises(ConfigError, match="simulations must be an integer of at least 19"):
+        uniformity_test(rng.random(30), rng=rng, simulations=0)
+    with pytest.raises(DataError, match="pit must be finite: 1"):
+        coverage_error(np.append(rng.random(30), np.nan), coverage=0.9)
+    with pytest.raises(ConfigError, match="coverage must be a share"):
+        coverage_error(rng.random(30), coverage=90.0)
     forecasts = make_forecasts()
     with pytest.raises(ConfigError, match="at least 19"):
         pool_forecasts(forecasts, rng=rng, n_stand_ins=10)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from tsgen.errors import ConfigError, DataError
+from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.evaluation.joint_var_es_score import joint_var_es_score
 
 LEVEL = 0.975
@@ -48,3 +48,7 @@ def test_bad_records_are_refused():
         joint_var_es_score([0.0], [1.0], [2.0], level=1.0)
     with pytest.raises(DataError, match="es must not be below var"):
         joint_var_es_score([0.0], [2.0], [1.0], level=0.95)
+    with pytest.raises(ShapeError, match="records of the same days, at least one"):
+        joint_var_es_score([], [], [], level=0.95)
+    with pytest.raises(DataError, match="losses are 3 on all 4 days"):
+        joint_var_es_score([3.0] * 4, [2.0] * 4, [2.5] * 4, level=0.95)

@@ -103,8 +103,16 @@ def test_bad_records_are_refused():
         paired_difference(ones, ones + 1.0)
     with pytest.raises(ConfigError, match="horizon must be an integer"):
         diebold_mariano(noise, ones, horizon=0)
-    with pytest.raises(DataError, match="variance of the score difference is 0"):
+    with pytest.raises(DataError, match="differ by a constant"):
         diebold_mariano(ones, ones)
+    # not representable: the differences vary by rounding, and a t statistic of 1e16 would be the answer
+    with pytest.raises(DataError, match="differ by a constant"):
+        diebold_mariano(noise, noise + 0.1)
+    alternating = np.tile([1.0, -1.0], 50)
+    with pytest.raises(DataError, match="horizon 2 is too long"):
+        diebold_mariano(alternating, np.zeros(100), horizon=2)
+    with pytest.raises(ConfigError, match="repetitions must be an integer of at least 100"):
+        model_confidence_set({"a": noise, "b": noise[::-1]}, seed=0, repetitions=1)
     with pytest.raises(DataError, match="at least two models"):
         model_confidence_set({"a": noise}, seed=0)
     with pytest.raises(ConfigError, match="size must be between"):

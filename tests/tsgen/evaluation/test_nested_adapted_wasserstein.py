@@ -68,8 +68,10 @@ def test_bad_input_is_refused():
         nested_adapted_wasserstein(np.where(paths == paths[0, 0], np.nan, paths), paths)
     with pytest.raises(DataError, match="at least 8 paths"):
         nested_adapted_wasserstein(paths[:7], paths)
+    with pytest.raises(DataError, match="all 20 paths of second are the same"):
+        nested_adapted_wasserstein(paths, np.tile([0.1, 0.2], (20, 1)))
     with pytest.raises(ConfigError, match="no meaning beyond 5 periods"):
-        nested_adapted_wasserstein(np.zeros((20, 6)), np.zeros((20, 6)))
+        nested_adapted_wasserstein(np.tile(paths, 3), np.tile(paths, 3))
     with pytest.raises(ConfigError, match="n_cells must be an integer"):
         nested_adapted_wasserstein(paths, paths, n_cells=1)
     with pytest.raises(ConfigError, match="repetitions must be at least 2"):

@@ -82,6 +82,12 @@ def test_bad_pools_are_refused():
     rng = np.random.default_rng(0)
     with pytest.raises(ShapeError, match=r"realised must be \(date,\)"):
         PooledEnsemble.of(np.zeros(3), np.zeros((4, 5)), n_stand_ins=0, rng=rng)
+    with pytest.raises(DataError, match="realised must be finite: 1"):
+        PooledEnsemble.of(np.array([0.0, np.nan]), np.ones((2, 5)), n_stand_ins=0, rng=rng)
+    with pytest.raises(DataError, match="scenarios must be finite: 10"):
+        PooledEnsemble.of(np.zeros(2), np.full((2, 5), np.nan), n_stand_ins=0, rng=rng)
+    with pytest.raises(DataError, match="at least 2 scenarios per date: got 1"):
+        PooledEnsemble.of(np.zeros(3), np.ones((3, 1)), n_stand_ins=1, rng=rng).crps()
     with pytest.raises(ConfigError, match="between 0 and the 5 scenarios"):
         PooledEnsemble.of(np.zeros(4), np.zeros((4, 5)), n_stand_ins=6, rng=rng)
     with pytest.raises(ConfigError, match=r"between 0\.5 and 1"):

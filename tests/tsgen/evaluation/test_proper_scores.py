@@ -94,3 +94,6 @@ def test_refusals():
         score_differences(right_pairs(10, 3, 4, 1, seed=0), right_pairs(10, 3, 4, 1, seed=1))
     with pytest.raises(DataError, match="at least 8 values: got 3"):
         block_mean(np.zeros(3), dependent=True)
+    # the last, incomplete block is left out: its missing value would leave the error finite
+    with pytest.raises(DataError, match="finite values: 1 are not"):
+        block_mean(np.append(np.ones(9), np.nan), dependent=True)

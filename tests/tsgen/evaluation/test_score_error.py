@@ -87,6 +87,8 @@ def test_refusals():
         score_error(zero, process, angles=[0.5, 0.5], **SIZE)
     with pytest.raises(ConfigError, match="past_lengths must be one or more integers"):
         score_error(zero, process, angles=[0.5], **(SIZE | {"past_lengths": [-1]}))
+    with pytest.raises(DataError, match=r"the exact velocity is zero at tau = 1\.571"):
+        score_error(zero, process, angles=[np.pi / 2], **(SIZE | {"past_lengths": [0]}))
     with pytest.raises(ConfigError, match="n_paths must be an integer of at least 20"):
         score_error(zero, process, angles=[0.5], **(SIZE | {"n_paths": 3}))
     with pytest.raises(ShapeError, match=r"must return the shape of u: expected \(400, 1\), got \(400,\)"):

@@ -109,5 +109,16 @@ def test_bad_records_are_refused():
         independence_test(np.zeros(9))
     with pytest.raises(DataError, match="cannot be tested without one"):
         conditional_coverage_test(np.zeros(9), level=0.95)
+    with pytest.raises(DataError, match="without a quiet day: all 9 days exceed"):
+        independence_test(np.ones(9))
+    with pytest.raises(ShapeError, match="at least one day"):
+        exceedances([], [])
+    for statistic in (lambda h: kupiec_statistic(h, level=0.95), independence_statistic, duration_statistic):
+        # ~0 and ~1 of integers are -1 and -2: counts, and so the statistic, would silently be wrong
+        for wrong in (np.array([0, 1, 1, 0, 0, 1]), np.array([0.0, 1.0, np.nan])):
+            with pytest.raises(DataError, match="hits must be boolean"):
+                statistic(wrong)
+        with pytest.raises(ShapeError, match="at least two days"):
+            statistic(np.array([True]))
     with pytest.raises(DataError, match="at least two durations"):
         duration_test(np.zeros(9))

@@ -8,9 +8,21 @@ import pytest
 
 from portfolio import equal_weight, historical_moments, realised_performance, scenario_moments
 from tsgen.marketdata import ReturnPanel
+from tsgen.networks.head_shape import HeadShape
 from tsgen.report import Policy, RunReport
 from tsgen.scenario_set import ScenarioSet
 
+SHAPE = HeadShape(
+    n_assets=2,
+    n_features=0,
+    context="none",
+    lookback=0,
+    width=8,
+    n_blocks=1,
+    activation="silu",
+    n_components=0,
+    learned=False,
+)
 HOSTILE = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "A&B \"quoted\" 'name'")
 
 
@@ -35,7 +47,7 @@ def build_report(assets=("A", "B", "C"), *, horizon=5, n=200, test=True, probabi
         record=SimpleNamespace(comparisons=comparisons),
         config=SimpleNamespace(head=SimpleNamespace(acceptance=2.0, anchor_is_floor=True)),
         whitening=SimpleNamespace(kind="volatility"),
-        head=SimpleNamespace(anchor=None, shape=SimpleNamespace(learned=False, n_components=0, context="none")),
+        head=SimpleNamespace(anchor=None, shape=SHAPE),
     )
     realised = realised_performance(later, chosen, replications=20) if test else None
     return RunReport(
