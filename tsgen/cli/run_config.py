@@ -82,6 +82,7 @@ class TrainingSection(_Section):
     purge: int | None = None
     evaluate_every: int | None = None
     patience: int | None = None
+    early_stopping: Literal["held_out", "ntk"] | None = None
 
 
 @final
@@ -100,7 +101,7 @@ class GeneratorSection(_Section):
     preset: Literal["default", "paper", "fast"] = "default"
     seed: Seed = 0
     device: str = "cpu"
-    whitening: Literal["conditional", "identity"] | None = None
+    whitening: Literal["conditional", "factor", "identity"] | None = None
     head: HeadSection = HeadSection()
     training: TrainingSection = TrainingSection()
     sampler: SamplerSection = SamplerSection()

@@ -109,5 +109,5 @@ def deterministic_pass(velocity: Velocity, start: Tensor, plan: DeterministicPla
     for k, row in enumerate(plan.weights.tolist()):
         recent = [velocity(u, k), *recent[: order - 1]]
         for weight, past in zip(row, recent, strict=False):
-            u = u + weight * past
+            u = u.add(past, alpha=weight)
     return u

@@ -8,10 +8,13 @@ If ``z ~ sum_j w_j N(mu_j, S_j)``, then ``u = cos z + sin eps`` is a mixture wit
 One component gives the exact velocity of a Gaussian law (``F = 0`` for N(0, I)); several give heavy tails.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+_SAME_AXES = 1e-5  # of the smallest variance: what is left out moves no velocity by more than rounding does
 
 
 class GaussianMixture(NamedTuple):
@@ -26,48 +29,101 @@ class GaussianMixture(NamedTuple):
 
 
 class MixtureLevel(NamedTuple):
-    """What one noise angle needs to evaluate the mixture velocity with two matrix products."""
+    """What one noise angle needs to evaluate the mixture velocity with a few matrix products."""
 
     whiteners: Tensor
     """(asset, component * asset): inverse roots of ``C_j``, side by side."""
-    offsets: Tensor
-    """(component * asset,): whitened ``cos mu_j``."""
+    shift: Tensor
+    """(component * asset,): minus the whitened ``cos mu_j``."""
+    members: Tensor
+    """(component, component * asset): 1 where the coordinate belongs to the component."""
     log_constants: Tensor
-    """(component,): log weight minus half the log determinant of ``C_j``."""
+    """(component, 1): log weight minus half the log determinant of ``C_j``."""
     slopes: Tensor
-    """(component, asset, asset): maps the whitened distance to the component velocity."""
-    shifts: Tensor
+    """(component * asset, asset): maps the whitened distance to the component velocity."""
+    means: Tensor
     """(component, asset): ``-sin mu_j``."""
 
 
-def mixture_level(law: GaussianMixture, tau: float) -> MixtureLevel:
+class SharedAxesLevel(NamedTuple):
+    """The same for covariances with common eigenvectors, one asset included: work is not multiplied by ``j``."""
+
+    axes: Tensor | None
+    """(asset, asset): eigenvectors in columns; ``None`` for one asset."""
+    log_constants: Tensor
+    """(component, 1)."""
+    quadratic: Tensor
+    """(component, asset): minus one over twice the noised variance."""
+    linear: Tensor
+    """(component, asset): cosine times the mean over the noised variance."""
+    gain: Tensor
+    """(component, asset): velocity per unit of the coordinate."""
+    offset: Tensor
+    """(component, asset): velocity at zero."""
+
+
+def mixture_level(law: GaussianMixture, tau: float) -> MixtureLevel | SharedAxesLevel:
     """Prepare the velocity of ``law`` at the angle ``tau`` (computed in float64, returned in the law's dtype)."""
-    dtype = law.means.dtype
-    angle = torch.tensor(tau, dtype=torch.float64)
-    cosine, sine = torch.cos(angle), torch.sin(angle)
-    values, vectors = torch.linalg.eigh(law.covariances.double())
+    like = law.means
+    double = GaussianMixture(*(x.double().cpu() for x in law))
+    axes = torch.linalg.eigh(double.covariances.mean(dim=0))[1]
+    turned = axes.T @ double.covariances @ axes
+    variances = torch.diagonal(turned, dim1=1, dim2=2)
+    mixed = (turned - torch.diag_embed(variances)).abs().amax()
+    if bool(mixed <= _SAME_AXES * variances.abs().amin()):
+        shared = _shared_axes_level(double, axes, variances, math.cos(tau), math.sin(tau))
+        turn = None if shared.axes is None else shared.axes.to(like)
+        return SharedAxesLevel(turn, *(x.to(like) for x in shared[1:]))
+    return MixtureLevel(*(x.to(like) for x in _general_level(double, math.cos(tau), math.sin(tau))))
+
+
+def _shared_axes_level(
+    law: GaussianMixture, axes: Tensor, variances: Tensor, cosine: float, sine: float
+) -> SharedAxesLevel:
+    means = law.means @ axes
+    noised = cosine**2 * variances + sine**2
+    gain = cosine * sine * (1.0 - variances) / noised
+    constants = law.log_weights - 0.5 * (noised.log() + (cosine * means) ** 2 / noised).sum(dim=1)
+    offset = -(cosine * gain + sine) * means
+    if len(axes) == 1:
+        return SharedAxesLevel(
+            None, constants[:, None], -0.5 / noised, cosine * means * axes / noised, gain, offset * axes
+        )
+    return SharedAxesLevel(axes, constants[:, None], -0.5 / noised, cosine * means / noised, gain, offset)
+
+
+def _general_level(law: GaussianMixture, cosine: float, sine: float) -> MixtureLevel:
+    values, vectors = torch.linalg.eigh(law.covariances)
     noised = cosine**2 * values + sine**2
     root = vectors * noised.rsqrt()[:, None, :]  # C_j^{-1/2} = root_j with rows in the eigenbasis
     slopes = (cosine * sine * (1.0 - values) * noised.rsqrt())[:, :, None] * vectors.transpose(1, 2)
     n_components, n_assets = law.means.shape
-    offsets = torch.einsum("jna,jn->ja", root, cosine * law.means.double()).reshape(-1)
-    constants = law.log_weights.double() - 0.5 * noised.log().sum(dim=1)
+    offsets = torch.einsum("jna,jn->ja", root, cosine * law.means).reshape(-1)
+    constants = law.log_weights - 0.5 * noised.log().sum(dim=1)
     return MixtureLevel(
-        whiteners=root.permute(1, 0, 2).reshape(n_assets, n_components * n_assets).to(dtype),
-        offsets=offsets.to(dtype),
-        log_constants=constants.to(dtype),
-        slopes=slopes.to(dtype),
-        shifts=(-sine * law.means.double()).to(dtype),
+        whiteners=root.permute(1, 0, 2).reshape(n_assets, n_components * n_assets),
+        shift=-offsets,
+        members=torch.eye(n_components).repeat_interleave(n_assets, dim=1),
+        log_constants=constants[:, None],
+        slopes=slopes.reshape(n_components * n_assets, n_assets),
+        means=-sine * law.means,
     )
 
 
-def mixture_velocity_at(noisy: Tensor, level: MixtureLevel) -> Tensor:
+def mixture_velocity_at(noisy: Tensor, level: MixtureLevel | SharedAxesLevel) -> Tensor:
     """Velocity at a prepared level; ``noisy`` of shape (batch, asset)."""
-    n_components, n_assets = level.shifts.shape
-    whitened = (noisy @ level.whiteners - level.offsets).view(-1, n_components, n_assets)
-    posterior = torch.softmax(level.log_constants - 0.5 * whitened.square().sum(dim=-1), dim=-1)
-    weighted = (whitened * posterior[:, :, None]).reshape(-1, n_components * n_assets)
-    return weighted @ level.slopes.reshape(n_components * n_assets, n_assets) + posterior @ level.shifts
+    # components on the leading axis: a softmax over a short last axis is many times slower
+    if isinstance(level, SharedAxesLevel):
+        turned = noisy if level.axes is None else noisy @ level.axes
+        logits = torch.addmm(level.log_constants, level.quadratic, turned.square().T)
+        posterior = torch.softmax(logits.addmm(level.linear, turned.T), dim=0).T
+        velocity = torch.addcmul(posterior @ level.offset, turned, posterior @ level.gain)
+        return velocity if level.axes is None else velocity @ level.axes.T
+    whitened = torch.addmm(level.shift, noisy, level.whiteners)
+    logits = torch.addmm(level.log_constants, level.members, whitened.square().T, alpha=-0.5)
+    posterior = torch.softmax(logits, dim=0).T
+    weighted = whitened * (posterior @ level.members)
+    return torch.addmm(posterior @ level.means, weighted, level.slopes)
 
 
 def mixture_velocity(noisy: Tensor, tau: Tensor, law: GaussianMixture) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Literal, final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError, DataError
+from tsgen.generator.fit_record import FitRecord
 from tsgen.generator.generator_config import GeneratorConfig
+from tsgen.generator.sampling_request import (
+    SamplingRequest,
+    check_counts,
+    check_device,
+    check_history,
+    check_horizon,
+    parts_task,
+    sampling_request,
+)
 from tsgen.marketdata import ReturnPanel
 from tsgen.networks.score_head import ScoreHead
 from tsgen.progress import Progress, silent
@@ -20,31 +30,14 @@ from tsgen.return_kind import ReturnKind
 from tsgen.sampling.adapted_sampler import ConditionalSampler
 from tsgen.sampling.block_fan_out import sample_paths
 from tsgen.sampling.origin import Origin, origins_at
+from tsgen.sampling.partitioned_sampling import sample_parts
 from tsgen.sampling.sampler_config import SamplerConfig
+from tsgen.scenario_parts import ScenarioParts
 from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.training_config import is_count, require
+from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitRecord:
-    """What a reader of a stored generator needs to know about its making."""
-
-    assets: tuple[str, ...]
-    kind: ReturnKind
-    trained_on: str
-    """``"panel"`` (one long history) or ``"paths"`` (independent paths from their start)."""
-    frequency: str
-    training_start: pd.Timestamp | None
-    training_cutoff: pd.Timestamp | None
-    n_observations: int
-    fingerprint: str
-    seed: int
-    last_share: float
-    comparisons: list[dict[str, Any]]
-    """Held-out record of every candidate head: what was accepted, and by how much."""
-    versions: dict[str, str]
 
 
 @final
@@ -63,6 +56,10 @@ class AdaptedDiffusionGenerator:
         Velocity of the innovations: anchor and, if it earned its place, network.
     origin : Origin
         Where unconditioned calls of `sample` start: the end of the training panel, or the start of a path.
+    residual_map : ResidualMap, optional
+        Correction of the innovation law, where held-out data accepted it (panels only).
+    start_states : Origin, optional
+        States on training dates, for unconditional paths (panels only).
     """
 
     config: GeneratorConfig
@@ -70,6 +67,8 @@ class AdaptedDiffusionGenerator:
     whitening: Whitening
     head: ScoreHead
     origin: Origin
+    residual_map: ResidualMap | None = None
+    start_states: Origin | None = None
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -91,7 +90,7 @@ class AdaptedDiffusionGenerator:
         n_scenarios: int,
         horizon: int,
         *,
-        history: ReturnPanel | None = None,
+        history: ReturnPanel | Literal["stationary"] | None = None,
         seed: int,
         sampler: SamplerConfig | None = None,
         n_workers: int = 1,
@@ -104,10 +103,11 @@ class AdaptedDiffusionGenerator:
         ----------
         n_scenarios, horizon : int
             At least 1 each.
-        history : ReturnPanel, optional
+        history : ReturnPanel or "stationary", optional
             Returns up to and including the as-of date, same assets and kind as in training. Default: the end of
             the training panel, or the start of a path if the generator was trained on paths. The longer, the better
-            the volatility and correlation filters are warmed up (60 dates or more).
+            the volatility and correlation filters are warmed up (60 dates or more). ``"stationary"``: unconditional
+            paths, each from the state of a training date drawn at random.
         seed : int
             Same seed, same scenarios, whatever the horizon, the number of scenarios or of workers.
         sampler : SamplerConfig, optional
@@ -134,20 +134,10 @@ class AdaptedDiffusionGenerator:
         DataError
             If the history does not match the training data.
         """
-        require(is_count(n_scenarios, at_least=1), f"n_scenarios must be a positive integer: got {n_scenarios!r}.")
-        require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
-        require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
-        check_seed(seed)
-        check_device(device)
-        if history is not None:
-            self._check_history(history)
-        origin = self.origin if history is None else self._origins(history, [history.n_dates])[0]
-        self._check_horizon(horizon, 0 if history is None else history.n_dates)
-        used = self.config.sampler if sampler is None else sampler
-        require(isinstance(used, SamplerConfig), f"sampler must be a SamplerConfig: got {type(used).__name__}.")
+        asked = self._request(n_scenarios, horizon, history, seed, sampler, n_workers, device)
         paths = sample_paths(
-            self._sampler(used),
-            origin,
+            asked.sampler,
+            asked.origin,
             n_scenarios,
             horizon,
             seed=seed,
@@ -155,30 +145,84 @@ class AdaptedDiffusionGenerator:
             device=device,
             progress=progress,
         )
-        cutoff = self.record.training_cutoff
-        seen = [stamp for stamp in (cutoff, None if history is None else history.dates[-1]) if stamp is not None]
-        facts = {
-            "generator": "adapted diffusion",
-            "seed": int(seed),
-            "scheme": used.scheme,
-            "n_steps": used.n_steps,
-            "block_size": used.block_size,
-            "training_fingerprint": self.record.fingerprint,
-            "history_end": None if history is None else history.dates[-1].isoformat(),
-            "training_cutoff": None if cutoff is None else cutoff.isoformat(),
-        }
         return ScenarioSet.from_tensor(
-            paths, assets=self.assets, kind=self.kind, asof=max(seen, default=None), provenance=facts
+            paths, assets=self.assets, kind=self.kind, asof=asked.asof, provenance=asked.provenance
         )
 
-    def _check_horizon(self, horizon: int, elapsed: int) -> None:
-        limit = self.whitening.max_periods
-        if limit is not None and elapsed + horizon > limit:
+    def sample_to_parquet(
+        self,
+        folder: str | Path,
+        n_scenarios: int,
+        horizon: int,
+        *,
+        history: ReturnPanel | Literal["stationary"] | None = None,
+        seed: int,
+        sampler: SamplerConfig | None = None,
+        n_workers: int = 1,
+        device: str = "cpu",
+        progress: Progress = silent,
+    ) -> ScenarioParts:
+        """Generate scenarios into a folder of Parquet parts: as many as the disk holds, in constant memory.
+
+        Parameters
+        ----------
+        folder : str or Path
+            New, empty, or left by an interrupted call with the same arguments, which is then finished.
+        n_scenarios, horizon, history, seed, sampler, n_workers, device, progress
+            As in `sample`; the bytes of every part are the same for any ``n_workers``.
+
+        Returns
+        -------
+        ScenarioParts
+            The scenarios of `sample` with the same arguments, read part by part. Parts hold float32, which is what
+            is generated: nothing is rounded.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As `sample`.
+        StorageError
+            If the folder holds other files or the scenarios of another request, or cannot be written.
+        """
+        asked = self._request(n_scenarios, horizon, history, seed, sampler, n_workers, device)
+        task = parts_task(asked, self.record, folder, n_scenarios, horizon, seed=seed, device=device)
+        return sample_parts(task, n_workers=n_workers, progress=progress)
+
+    def _request(
+        self,
+        n_scenarios: int,
+        horizon: int,
+        history: ReturnPanel | Literal["stationary"] | None,
+        seed: int,
+        sampler: SamplerConfig | None,
+        n_workers: int,
+        device: str,
+    ) -> SamplingRequest:
+        """Check the arguments of `sample` and find the state to start from."""
+        check_counts(n_scenarios, horizon)
+        require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
+        check_seed(seed)
+        check_device(device)
+        observed = 0 if history is None or isinstance(history, str) else check_history(self.record, history)
+        check_horizon(self.whitening.max_periods, horizon, observed)
+        origin = self._start(history, observed)
+        used = self.config.sampler if sampler is None else sampler
+        require(isinstance(used, SamplerConfig), f"sampler must be a SamplerConfig: got {type(used).__name__}.")
+        return sampling_request(self.record, self._sampler(used), origin, history, seed)
+
+    def _start(self, history: ReturnPanel | Literal["stationary"] | None, observed: int) -> Origin:
+        """The state, or the states, from which paths begin."""
+        if history is None:
+            return self.origin
+        if not isinstance(history, str):
+            return self._origins(history, [observed])[0]
+        require(history == "stationary", f"history must be a ReturnPanel or 'stationary': got {history!r}.")
+        if self.start_states is None:
             raise ConfigError(
-                f"this generator was trained on paths of {limit} periods whose law it knows only up to there: asked "
-                "for "
-                f"{elapsed} + {horizon}. Ask for at most {limit - elapsed}, or train on longer paths."
+                "this generator was trained on paths from their start: they have no stationary starting state. Leave "
+                "history out."
             )
+        return self.start_states
 
     def sample_at(
         self, panel: ReturnPanel, dates: Sequence[pd.Timestamp], n_scenarios: int, horizon: int, *, seed: int
@@ -205,15 +249,14 @@ class AdaptedDiffusionGenerator:
         DataError
             If a date is not in the panel, or the dates do not increase.
         """
-        require(is_count(n_scenarios, at_least=1), f"n_scenarios must be a positive integer: got {n_scenarios!r}.")
-        require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
+        check_counts(n_scenarios, horizon)
         if len(dates) == 0:
             raise DataError("no as-of dates were given: pass at least one date of panel.dates.")
         stamps = pd.DatetimeIndex(list(dates))
         observed = panel.dates.get_indexer(stamps) + 1
         if (observed == 0).any() or not stamps.is_monotonic_increasing:
             raise DataError("as-of dates must increase and be dates of the panel: use a subset of panel.dates.")
-        self._check_horizon(horizon, int(observed.max(initial=0)))
+        check_horizon(self.whitening.max_periods, horizon, int(observed.max(initial=0)))
         sampler = self._sampler(self.config.sampler)
         for stamp, origin in zip(stamps, self._origins(panel, observed.tolist()), strict=True):
             own = dated_seed(seed, stamp.isoformat())
@@ -226,33 +269,15 @@ class AdaptedDiffusionGenerator:
             config=config,
             last_share=self.record.last_share,
             evaluate_start=self.config.whitening == "identity",
+            residual_map=self.residual_map,
         )
 
     def _origins(self, history: ReturnPanel, observed: list[int]) -> list[Origin]:
         """States after parts of a recorded history, from its first date on."""
-        self._check_history(history)
+        check_history(self.record, history)
         returns = torch.from_numpy(history.values.copy())
         with single_thread():
             return origins_at(self.whitening, returns, observed, self.config.head.lookback)
-
-    def _check_history(self, history: ReturnPanel) -> None:
-        if not isinstance(history, ReturnPanel):
-            raise ConfigError(
-                f"history must be a ReturnPanel: got {type(history).__name__}. Use tsgen.load_returns for prices or "
-                "ReturnPanel(returns, kind=...) for returns."
-            )
-        if history.assets != self.assets:
-            missing = [a for a in self.assets if a not in history.assets]
-            raise DataError(
-                f"history must have the assets of the training data in their order: expected {list(self.assets)}, got "
-                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. "
-                "Use history.select(generator.assets)."
-            )
-        if history.kind != self.kind:
-            raise DataError(
-                f"history has {history.kind} returns, the generator was trained on {self.kind} returns. "
-                f"Use history.to_kind({self.kind!r})."
-            )
 
     def save(self, folder: str | Path) -> None:
         """Write the generator as a folder of safetensors and JSON, complete or not at all.
@@ -284,16 +309,10 @@ class AdaptedDiffusionGenerator:
 def describe_head(head: ScoreHead) -> str:
     """Anchor and network in words."""
     anchor = "standard normal anchor" if head.anchor is None else f"mixture anchor ({head.shape.n_components})"
+    if head.shape.residual == "student_t":
+        anchor = "Student-t anchor"
+    if head.shape.residual == "coordinates":
+        anchor = f"coordinate anchor ({head.shape.n_components})"
+    if head.shape.n_regimes:
+        anchor = f"regime anchor ({head.shape.n_regimes})"
     return f"{anchor} + network ({head.shape.context} context)" if head.shape.learned else anchor
-
-
-def check_device(device: str) -> None:
-    """Raise `ConfigError` unless ``device`` is the CPU or an available CUDA device."""
-    if not isinstance(device, str) or (
-        device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available())
-    ):
-        raise ConfigError(
-            f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a "
-            "torch "
-            "build for your GPU as the README describes."
-        )

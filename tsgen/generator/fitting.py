@@ -17,6 +17,13 @@ from tsgen.generator.adapted_generator import (
     check_device,
 )
 from tsgen.generator.generator_config import GeneratorConfig
+from tsgen.generator.residual_map_fit import (
+    FEWEST_RESIDUALS,
+    common_direction,
+    fit_residual_map,
+    innovation_bank,
+    judge_residual_map,
+)
 from tsgen.generator.roll_out_check import rolls_out_as_well
 from tsgen.marketdata import ReturnPanel
 from tsgen.networks.score_head import ScoreHead
@@ -24,17 +31,23 @@ from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
 from tsgen.return_kind import ReturnKind
 from tsgen.sampling.adapted_sampler import ConditionalSampler
-from tsgen.sampling.origin import origin_at_start, origins_at
+from tsgen.sampling.origin import Origin, joined, origin_at_start, origins_at
 from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.head_selection import Comparison, Selection, build_head, refit_head, residual_share, select_head
-from tsgen.training.training_rows import TrainingRows, make_rows, split_rows
+from tsgen.training.training_rows import RowSplit, TrainingRows, make_rows, split_rows
+from tsgen.training.velocity_bias import guard_head
+from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
 from tsgen.whitening.identity import IdentityWhitening
-from tsgen.whitening.linear_prediction_fit import fit_linear_prediction
+from tsgen.whitening.path_whitening_choice import choose_family, fit_family
+from tsgen.whitening.regime_switching import RegimeSwitchingWhitening
 from tsgen.whitening.volatility_fit import SHORTEST_PANEL, fit_volatility
 from tsgen.whitening.whitening_protocol import Whitening, whiten_paths
 
 _FILTER_BURN_IN = 60
+_START_STATE_NUMBERS = 500_000  # 4 MB in a stored generator
+LARGEST_DENSE_PANEL = 60
+"""Assets beyond which correlations of every pair are neither affordable nor estimable: factors take their place."""
 SHORTEST_TRAINING_PANEL = 2 * SHORTEST_PANEL
 FEWEST_TRAINING_PATHS = 100
 
@@ -91,15 +104,34 @@ def _from_scenarios(scenarios: ScenarioSet) -> _TrainingData:
     )
 
 
-def _fit_whitening(paths: Tensor, *, is_panel: bool, config: GeneratorConfig) -> Whitening:
+def _fit_whitening(paths: Tensor, *, is_panel: bool, config: GeneratorConfig, family: str) -> Whitening:
     if config.whitening == "identity":
         return IdentityWhitening.fit(paths)
-    return fit_volatility(paths[0].numpy()) if is_panel else fit_linear_prediction(paths.numpy())
+    if not is_panel:
+        return fit_family(family, paths.numpy())
+    wide = config.whitening == "factor" or paths.shape[2] > LARGEST_DENSE_PANEL
+    return fit_factor_volatility(paths[0].numpy()) if wide else fit_volatility(paths[0].numpy())
+
+
+def _choose_whitening(
+    data: _TrainingData, training_part: Tensor, config: GeneratorConfig
+) -> tuple[Whitening, list[Comparison]]:
+    """Whitening of the training part; closed forms for paths compete on the paths that are held out."""
+    if data.is_panel or config.whitening == "identity":
+        return _fit_whitening(training_part, is_panel=data.is_panel, config=config, family=""), []
+    whitening, scores = choose_family(training_part.numpy(), data.paths[len(training_part) :].numpy())
+    record = [
+        Comparison(f"whitening {s.family}", s.loss, s.difference, s.standard_error, s.accepted, 0) for s in scores
+    ]
+    return whitening, record
 
 
 def _rows(whitening: Whitening, paths: Tensor, config: GeneratorConfig, device: str) -> TrainingRows:
     whitened = whiten_paths(whitening, paths, whitening.start(len(paths)))
-    return make_rows(whitened.innovations, whitened.features, config.head.lookback).to(device)
+    rows = make_rows(whitened.innovations, whitened.features, config.head.lookback)
+    if isinstance(whitening, RegimeSwitchingWhitening):
+        rows = rows._replace(regime_shapes=whitening.shapes)
+    return rows.to(device)
 
 
 def _training_part(data: _TrainingData, config: GeneratorConfig) -> Tensor:
@@ -120,11 +152,22 @@ def _require_movement(training_part: Tensor, assets: tuple[str, ...]) -> None:
         )
 
 
-def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: str, progress: Progress) -> Selection:
+class _Choice(NamedTuple):
+    """What held-out data decided."""
+
+    selection: Selection
+    family: str
+    """Family of the whitening that the head was trained on."""
+    with_map: bool
+    """Whether the residual map lowers the held-out quantile loss."""
+
+
+def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: str, progress: Progress) -> _Choice:
+    """Let heads, and then the residual map, compete on the validation part."""
     progress(ProgressEvent("whitening", 0, 2, "fit to the training part"))
     training_part = _training_part(data, config)
     _require_movement(training_part, data.assets)
-    whitening = _fit_whitening(training_part, is_panel=data.is_panel, config=config)
+    whitening, families = _choose_whitening(data, training_part, config)
     rows = _rows(whitening, data.paths, config, device)
     progress(ProgressEvent("whitening", 1, 2, whitening.kind))
     n_paths, n_periods, _ = data.paths.shape
@@ -136,23 +179,40 @@ def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: 
         skip=_FILTER_BURN_IN if data.is_panel else 0,
     )
     selection = select_head(rows, split, config.head, config.training, seed=seed, progress=progress)
-    if not (data.is_panel and selection.shape.learned and config.head.anchor_is_floor):
-        return selection
-    # the network won one step ahead; it must also hold in roll-outs from the validation part
+    selection = selection._replace(comparisons=[*families, *selection.comparisons])
+    if not (data.is_panel and config.head.anchor_is_floor):
+        return _Choice(selection, whitening.kind, False)
+    if selection.shape.learned:
+        first = training_part.shape[1] + config.training.purge
+        selection = _held_in_roll_outs(selection, data, rows, split, whitening, config, first, seed, progress)
+    if len(split.train) < FEWEST_RESIDUALS:
+        return _Choice(selection, whitening.kind, False)
+    sampler = ConditionalSampler(head=selection.head.cpu(), whitening=whitening, config=config.sampler)
+    verdict = _judged_map(sampler, rows.to("cpu"), split, seed=seed)
+    selection = selection._replace(comparisons=[*selection.comparisons, verdict])
+    return _Choice(selection, whitening.kind, verdict.accepted)
+
+
+def _held_in_roll_outs(
+    selection: Selection,
+    data: _TrainingData,
+    rows: TrainingRows,
+    split: RowSplit,
+    whitening: Whitening,
+    config: GeneratorConfig,
+    first: int,
+    seed: int,
+    progress: Progress,
+) -> Selection:
+    """The network won one step ahead; it must also hold in roll-outs from the validation part."""
     anchor = build_head(selection.shape._replace(learned=False, context="none"), rows, split.train, seed=seed)
 
     def sampler(head: ScoreHead) -> ConditionalSampler:
         return ConditionalSampler(head=head.cpu(), whitening=whitening, config=config.sampler)
 
-    first = training_part.shape[1] + config.training.purge
+    lookback = config.head.lookback
     verdict = rolls_out_as_well(
-        sampler(selection.head),
-        sampler(anchor),
-        data.paths[0],
-        first,
-        config.head.lookback,
-        seed=seed,
-        progress=progress,
+        sampler(selection.head), sampler(anchor), data.paths[0], first, lookback, seed=seed, progress=progress
     )
     check = Comparison(
         "network in roll-outs", verdict.loss, verdict.difference, verdict.standard_error, verdict.holds, 0
@@ -161,6 +221,15 @@ def _select(data: _TrainingData, config: GeneratorConfig, *, seed: int, device: 
     if verdict.holds:
         return selection._replace(comparisons=comparisons)
     return Selection(anchor.shape, 0, anchor, comparisons)
+
+
+def _judged_map(sampler: ConditionalSampler, rows: TrainingRows, split: RowSplit, *, seed: int) -> Comparison:
+    """The residual map, fitted to the training rows, against no map on the validation rows."""
+    direction = common_direction(sampler)
+    bank = innovation_bank(sampler, rows, split.train, seed=seed)
+    found = fit_residual_map(bank, rows.clean(split.train).double().numpy(), direction)
+    held_out = rows.clean(split.validation).double().numpy()
+    return judge_residual_map(bank, found, held_out, split.validation_block.numpy(), direction)
 
 
 def _versions() -> dict[str, str]:
@@ -243,6 +312,10 @@ def _fit(
     if isinstance(data, ReturnPanel):
         training = _from_panel(data)
     elif isinstance(data, ScenarioSet):
+        if config.whitening == "factor":
+            raise ConfigError(
+                "whitening 'factor' models one long history: pass a ReturnPanel, or whitening='conditional' for paths."
+            )
         training = _from_scenarios(data)
     else:
         raise ConfigError(
@@ -250,11 +323,14 @@ def _fit(
             f"{type(data).__name__}. "
             "Use tsgen.load_returns for prices."
         )
-    selection = _select(training, config, seed=seed, device=device, progress=listener)
-    whitening = _fit_whitening(training.paths, is_panel=training.is_panel, config=config)
+    choice = _select(training, config, seed=seed, device=device, progress=listener)
+    selection = choice.selection
+    whitening = _fit_whitening(training.paths, is_panel=training.is_panel, config=config, family=choice.family)
     rows = _rows(whitening, training.paths, config, device)
     everything = torch.arange(_FILTER_BURN_IN if training.is_panel else 0, rows.n_rows)
     head = refit_head(selection, rows, everything, config.training, seed=seed, progress=listener)
+    if not training.is_panel and config.head.anchor_is_floor:
+        head = guard_head(head, rows, everything, seed=seed)
     share = residual_share(head, rows, everything, tau=float(np.arctan(STOCHASTIC_SMALLEST_TANGENT)), seed=seed)
     lookback = config.head.lookback
     origin = (
@@ -277,10 +353,31 @@ def _fit(
         versions=_versions(),
     )
     listener(ProgressEvent("whitening", 2, 2, "refit"))
+    fitted = head.cpu().requires_grad_(False).eval()
+    residual_map = None
+    if choice.with_map:
+        plain = ConditionalSampler(head=fitted, whitening=whitening, config=config.sampler)
+        bank = innovation_bank(plain, rows.to("cpu"), everything, seed=seed)
+        residuals = rows.clean(everything).cpu().double().numpy()
+        residual_map = fit_residual_map(bank, residuals, common_direction(plain))
     return AdaptedDiffusionGenerator(
         config=replace(config),
         record=record,
         whitening=whitening,
-        head=head.cpu().requires_grad_(False).eval(),
+        head=fitted,
         origin=origin,
+        residual_map=residual_map,
+        start_states=_start_states(whitening, training.paths[0], lookback) if training.is_panel else None,
     )
+
+
+def _start_states(whitening: Whitening, returns: Tensor, lookback: int) -> Origin:
+    """States on evenly spaced training dates: the law of the state, as the training data have it.
+
+    Simulated start states would be the model's own stationary law only if it had one; a volatility that averages its
+    own shocks with weights that sum to one does not.
+    """
+    one = sum(s.numel() for s in whitening.start(1)) + lookback * returns.shape[1]
+    count = min(max(_START_STATE_NUMBERS // one, 16), 128)
+    dates = np.unique(np.linspace(_FILTER_BURN_IN, len(returns), count).astype(int))
+    return joined(origins_at(whitening, returns, dates.tolist(), lookback))

@@ -18,10 +18,11 @@ class GeneratorConfig:
 
     Parameters
     ----------
-    whitening : {"conditional", "identity"}
+    whitening : {"conditional", "factor", "identity"}
         ``"conditional"``: closed-form location, scale and correlation given the past (linear prediction for paths
-        from a common start, volatility and correlation dynamics for a panel). ``"identity"``: constants only; the
-        network must learn everything (the published model).
+        from a common start, volatility and correlation dynamics for a panel, and ``"factor"`` for one of more than 60
+        assets). ``"factor"``: common factors and idiosyncratic volatility, linear in the number of assets (panels
+        only). ``"identity"``: constants only; the network must learn everything (the published model).
     head : HeadConfig
         Anchor, contexts, size, acceptance rule.
     training : TrainingConfig
@@ -34,15 +35,15 @@ class GeneratorConfig:
     'identity'
     """
 
-    whitening: Literal["conditional", "identity"] = "conditional"
+    whitening: Literal["conditional", "factor", "identity"] = "conditional"
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     def __post_init__(self) -> None:
         require(
-            self.whitening in ("conditional", "identity"),
-            f"whitening must be 'conditional' or 'identity': got {self.whitening!r}.",
+            self.whitening in ("conditional", "factor", "identity"),
+            f"whitening must be 'conditional', 'factor' or 'identity': got {self.whitening!r}.",
         )
         for name, kind in (("head", HeadConfig), ("training", TrainingConfig), ("sampler", SamplerConfig)):
             value = getattr(self, name)

@@ -25,8 +25,12 @@ from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.torch_streams import module_initialisation
 from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
+from tsgen.whitening.factor_volatility import FactorWhitening
 from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.linear_prediction import LinearPredictionWhitening
+from tsgen.whitening.path_volatility import PathVolatilityWhitening
+from tsgen.whitening.regime_switching import RegimeSwitchingWhitening
+from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.volatility import VolatilityWhitening
 from tsgen.whitening.whitening_protocol import Whitening
 
@@ -35,7 +39,15 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "generator.json"
-_WHITENINGS = {c.kind: c for c in (IdentityWhitening, LinearPredictionWhitening, VolatilityWhitening)}
+_KINDS = (
+    FactorWhitening,
+    IdentityWhitening,
+    LinearPredictionWhitening,
+    PathVolatilityWhitening,
+    RegimeSwitchingWhitening,
+    VolatilityWhitening,
+)
+_WHITENINGS = {c.kind: c for c in _KINDS}
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -58,6 +70,8 @@ def save_generator(generator: "AdaptedDiffusionGenerator", folder: str | Path) -
         **_prefixed("whitening", generator.whitening.arrays()),
         **_prefixed("state", {str(i): s for i, s in enumerate(origin.state)}),
         **_prefixed("origin", {"window": origin.window, "known": origin.known}),
+        **_start_tensors(generator.start_states),
+        **_prefixed("residual_map", {} if generator.residual_map is None else generator.residual_map._asdict()),
     }
     record = dataclasses.asdict(generator.record)
     record["training_start"] = _json_date(generator.record.training_start)
@@ -84,6 +98,20 @@ def save_generator(generator: "AdaptedDiffusionGenerator", folder: str | Path) -
         description["description_sha256"] = description_digest(description)
         text = json.dumps(description, indent=2, sort_keys=True, allow_nan=False)
         (temporary / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def _start_tensors(states: Origin | None) -> dict[str, Tensor]:
+    if states is None:
+        return {}
+    return {
+        **_prefixed("start_state", {str(i): s for i, s in enumerate(states.state)}),
+        **_prefixed("start", {"window": states.window, "known": states.known}),
+    }
+
+
+def _start_states(tensors: dict[str, Tensor]) -> Origin | None:
+    state, rest = _without("start_state", tensors), _without("start", tensors)
+    return Origin(state=tuple(state[str(i)] for i in range(len(state))), **rest) if rest else None
 
 
 def description_digest(description: dict[str, Any]) -> str:
@@ -176,6 +204,7 @@ def _rebuild(description: dict[str, Any], tensors: dict[str, Tensor]) -> "Adapte
     )
     state = _without("state", tensors)
     origin = _without("origin", tensors)
+    residual_map = _without("residual_map", tensors)
     stored = dict(description["record"])
     for name in ("training_start", "training_cutoff"):
         stored[name] = None if stored[name] is None else pd.Timestamp(stored[name])
@@ -198,6 +227,8 @@ def _rebuild(description: dict[str, Any], tensors: dict[str, Tensor]) -> "Adapte
         origin=Origin(
             state=tuple(state[str(i)] for i in range(len(state))), window=origin["window"], known=origin["known"]
         ),
+        residual_map=ResidualMap(**residual_map) if residual_map else None,
+        start_states=_start_states(tensors),
     )
 
 

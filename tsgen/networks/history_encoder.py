@@ -68,8 +68,12 @@ class HistoryEncoder(nn.Module):
         """Context of shape (batch, context_size); independent of anything older than the look-back."""
         if self.layers is None:
             return past.features[:, :0]
+        return self.layers(self.inputs(past))
+
+    def inputs(self, past: Past) -> Tensor:
+        """What the layers see: standardised features and, with a window, the last innovations and their marks."""
         parts = [(past.features - self.feature_mean) / self.feature_deviation]
         if self.kind == "window":
             window = past.window[:, past.window.shape[1] - self.lookback :]
             parts += [window.clamp(-_LARGEST_INPUT, _LARGEST_INPUT).flatten(1), past.known[:, -self.lookback :]]
-        return self.layers(torch.cat(parts, dim=1))
+        return torch.cat(parts, dim=1)

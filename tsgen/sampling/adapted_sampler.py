@@ -20,7 +20,8 @@ from tsgen.networks.velocity_head import VelocityHead
 from tsgen.random_streams import addressed_normals
 from tsgen.sampling.origin import Origin
 from tsgen.sampling.sampler_config import SamplerConfig
-from tsgen.whitening.whitening_protocol import State, Whitening, as_dtype, colour
+from tsgen.whitening.residual_map import ResidualMap
+from tsgen.whitening.whitening_protocol import Whitening, as_dtype, colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class ConditionalSampler:
         Residual share of the velocity at the last stochastic level.
     evaluate_start : bool
         Whether the velocity at pi/2 matters (identity whitening: the conditional mean is not removed).
+    residual_map : ResidualMap, optional
+        Correction of the innovation law, applied after every period's reverse diffusion.
     """
 
     head: VelocityHead
@@ -44,6 +47,7 @@ class ConditionalSampler:
     config: SamplerConfig
     last_share: float = 1.0
     evaluate_start: bool = False
+    residual_map: ResidualMap | None = None
 
     def plan(self) -> DeterministicPlan | StochasticPlan:
         """Coefficients of the configured scheme."""
@@ -54,32 +58,54 @@ class ConditionalSampler:
         return stochastic_plan(angles, last_share=self.last_share, evaluate_start=self.evaluate_start)
 
 
-class _Roll(NamedTuple):
-    state: State
-    window: Tensor
+class PreparedRun(NamedTuple):
+    """What depends on the scheme and the head alone, computed once for many blocks."""
+
+    plan: DeterministicPlan | StochasticPlan
+    levels: list[Any]
+    """Constants of every noise level, from the head."""
+
+
+@torch.no_grad()
+def prepare_run(sampler: ConditionalSampler) -> PreparedRun:
+    """Coefficients of the scheme and the head's constants at its noise levels."""
+    plan = sampler.plan()
+    return PreparedRun(plan, [sampler.head.prepare(float(tau)) for tau in plan.angles])
+
+
+class _Paths(NamedTuple):
+    """Memory of one block, filled period by period."""
+
+    innovations: Tensor
+    """(path, lookback + horizon, asset): the look-back of period ``t`` starts at ``t``."""
     known: Tensor
+    """(path, lookback + horizon)."""
+    returns: Tensor
+    """(path, horizon, asset)."""
 
 
-def _start(sampler: ConditionalSampler, origin: Origin, device: str | torch.device) -> _Roll:
+def _empty_paths(sampler: ConditionalSampler, origin: Origin, horizon: int, device: str | torch.device) -> _Paths:
     n = sampler.config.block_size
-    held = sampler.whitening.hold(origin.state, n)
     window = origin.window.to(device, torch.float32).expand(n, -1, -1)
-    return _Roll(as_dtype(held, torch.float32, device), window, origin.known.to(device, torch.float32).expand(n, -1))
+    known = origin.known.to(device, torch.float32).expand(n, -1)
+    returns = window.new_empty(n, horizon, window.shape[2])
+    return _Paths(torch.cat([window, returns], dim=1), torch.cat([known, known.new_ones(n, horizon)], dim=1), returns)
 
 
-def _innovations(
-    head: VelocityHead,
-    plan: DeterministicPlan | StochasticPlan,
-    levels: list[Any],
-    context: Tensor | None,
-    noise: Tensor,
-) -> Tensor:
+def noise_shape(run: PreparedRun, n_paths: int, n_assets: int) -> tuple[int, int, int]:
+    """Shape of the normals that one period needs: (draw, path, asset)."""
+    return (run.plan.n_noises if isinstance(run.plan, StochasticPlan) else 1, n_paths, n_assets)
+
+
+def innovations_given(head: VelocityHead, run: PreparedRun, context: Any, noise: Tensor) -> Tensor:
+    """One period's innovations, (path, asset), from normals of `noise_shape` and the head's context."""
+
     def velocity(u: Tensor, k: int) -> Tensor:
-        return head.velocity_at(u, levels[k], context)
+        return head.velocity_at(u, run.levels[k], context)
 
-    if isinstance(plan, DeterministicPlan):
-        return deterministic_pass(velocity, noise[0], plan)
-    return stochastic_pass(velocity, noise, plan)
+    if isinstance(run.plan, DeterministicPlan):
+        return deterministic_pass(velocity, noise[0], run.plan)
+    return stochastic_pass(velocity, noise, run.plan)
 
 
 @torch.no_grad()
@@ -91,6 +117,7 @@ def sample_block(
     key: NDArray[np.uint64],
     block: int,
     device: str | torch.device = "cpu",
+    run: PreparedRun | None = None,
 ) -> Tensor:
     """Generate one whole block of paths.
 
@@ -105,7 +132,9 @@ def sample_block(
     block : int
         Block number; block ``b`` is the same whoever generates it, alone or among others.
     device : str or torch.device
-        Noise is drawn on the CPU and moved, so devices agree to rounding.
+        Where the head is. Noise is drawn on the CPU and moved, so devices agree to rounding.
+    run : PreparedRun, optional
+        From `prepare_run`, when several blocks are generated.
 
     Returns
     -------
@@ -113,22 +142,22 @@ def sample_block(
         Returns, on the CPU.
     """
     head, whitening = sampler.head, sampler.whitening
-    plan = sampler.plan()
-    levels = [head.prepare(float(tau)) for tau in plan.angles]
-    n_noises = plan.n_noises if isinstance(plan, StochasticPlan) else 1
-    shape = (n_noises, sampler.config.block_size, whitening.n_assets)
-    roll = _start(sampler, origin, device)
-    periods = []
+    prepared = prepare_run(sampler) if run is None else run
+    shape = noise_shape(prepared, sampler.config.block_size, whitening.n_assets)
+    origin = origin.drawn(key, block, sampler.config.block_size)
+    paths = _empty_paths(sampler, origin, horizon, device)
+    residual_map = None if sampler.residual_map is None else sampler.residual_map.like(paths.returns)
+    state = as_dtype(whitening.hold(origin.state, sampler.config.block_size), torch.float32, device)
+    lookback = origin.window.shape[1]
     for t in range(horizon):
         noise = torch.from_numpy(addressed_normals(key, block=block, period=t, shape=shape)).to(device)
-        prediction = whitening.predict(roll.state)
-        context = head.context(Past(roll.window, roll.known, prediction.features))
-        innovations = _innovations(head, plan, levels, context, noise)
+        prediction = whitening.predict(state)
+        past = Past(paths.innovations[:, t : t + lookback], paths.known[:, t : t + lookback], prediction.features)
+        innovations = innovations_given(head, prepared, head.context(past), noise)
+        if residual_map is not None:
+            innovations = residual_map(innovations)
         returns = colour(prediction, innovations)
-        periods.append(returns)
-        window, known = roll.window, roll.known
-        if window.shape[1]:
-            window = torch.cat([window[:, 1:], innovations[:, None]], dim=1)
-            known = torch.cat([known[:, 1:], torch.ones_like(known[:, :1])], dim=1)
-        roll = _Roll(whitening.imagine(roll.state, returns), window, known)
-    return torch.stack(periods, dim=1).cpu()
+        paths.innovations[:, lookback + t] = innovations
+        paths.returns[:, t] = returns
+        state = whitening.imagine(state, returns)
+    return paths.returns.cpu()

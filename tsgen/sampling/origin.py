@@ -3,21 +3,50 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.stats import norm
 from torch import Tensor
 
+from tsgen.random_streams import addressed_normals
 from tsgen.whitening.whitening_protocol import State, Whitening, whiten
+
+_START_ADDRESS = 2**40  # no period is ever so late: the draw of the starting state shares no number with the noise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """One path's state, leading axis 1, float64."""
+    """One state from which all paths start (leading axis 1), or several of which each path draws one; float64."""
 
     state: State
     window: Tensor
-    """(1, lookback, asset): last innovations, nearest last; zeros where there are none."""
+    """(state, lookback, asset): last innovations, nearest last; zeros where there are none."""
     known: Tensor
-    """(1, lookback): 1 where the innovation exists."""
+    """(state, lookback): 1 where the innovation exists."""
+
+    @property
+    def n_states(self) -> int:
+        """Length of the leading axis."""
+        return self.window.shape[0]
+
+    def drawn(self, key: NDArray[np.uint64], block: int, n_paths: int) -> "Origin":
+        """One state per path, drawn with equal probability; with a single state, the origin itself."""
+        if self.n_states == 1:
+            return self
+        normals = addressed_normals(key, block=block, period=_START_ADDRESS, shape=(n_paths,))
+        rows = torch.from_numpy((norm.cdf(normals.astype(np.float64)) * self.n_states).astype(np.int64))
+        rows = rows.clamp_max(self.n_states - 1)
+        return Origin(state=tuple(s[rows] for s in self.state), window=self.window[rows], known=self.known[rows])
+
+
+def joined(origins: Sequence[Origin]) -> Origin:
+    """Several single-state origins as one, of which each path draws a state."""
+    return Origin(
+        state=tuple(torch.cat(parts) for parts in zip(*(o.state for o in origins), strict=True)),
+        window=torch.cat([o.window for o in origins]),
+        known=torch.cat([o.known for o in origins]),
+    )
 
 
 def origin_at_start(whitening: Whitening, lookback: int) -> Origin:

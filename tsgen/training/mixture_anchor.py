@@ -18,7 +18,7 @@ from tsgen.diffusion.mixture_velocity import GaussianMixture
 
 _SHRINKAGE = 0.5
 _PSEUDO_COUNTS = 20.0
-_SMALLEST_VARIANCE = 0.02
+_RIDGE = 0.01  # keeps components from collapsing while they are fitted
 
 
 def _starting_precisions(size: NDArray[np.float64], n_components: int) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ def fit_mixture(innovations: Tensor, *, n_components: int, seed: int) -> Gaussia
         covariance_type="full",
         means_init=np.zeros((n_components, n_assets)),
         precisions_init=start[:, None, None] * np.eye(n_assets),
-        reg_covar=_SMALLEST_VARIANCE / 2,
+        reg_covar=_RIDGE,
         max_iter=60,
         tol=1e-4,
         random_state=seed % 2**32,
@@ -62,6 +62,9 @@ def fit_mixture(innovations: Tensor, *, n_components: int, seed: int) -> Gaussia
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(rows)
     weights, means, raw = (np.asarray(x) for x in (model.weights_, model.means_, model.covariances_))
+    # the ridge is part of the fitted covariances: left in, it would add one percent to the variance of the law
+    ridge = np.minimum(_RIDGE, 0.5 * np.linalg.eigvalsh(raw)[:, 0])
+    raw = raw - ridge[:, None, None] * np.eye(n_assets)
     isotropic = np.trace(raw, axis1=1, axis2=2)[:, None, None] / n_assets * np.eye(n_assets)
     covariances = (1.0 - _SHRINKAGE) * raw + _SHRINKAGE * isotropic
     counts = weights * len(rows)

@@ -2,8 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from tsgen.errors import ConfigError
+
+StoppingRule = Literal["held_out", "ntk"]
 
 
 def require(condition: bool, message: str) -> None:
@@ -37,6 +40,11 @@ class TrainingConfig:
         Periods dropped between the training and the validation part of a panel.
     evaluate_every, patience : int
         Steps between held-out evaluations, and evaluations without improvement before stopping.
+    early_stopping : {"held_out", "ntk"}
+        ``"held_out"``: AdamW until the held-out loss rises. ``"ntk"``: gradient descent for as long as the tangent
+        kernel and the noise of the data allow (`tsgen.training.early_stopping`); held-out data then only judge
+        whether a network is accepted, and the final head is trained on all data for the time that all data allow. Of
+        the settings above, only ``max_steps`` and ``batch_rows`` matter to this descent.
     """
 
     max_steps: int = 1500
@@ -48,6 +56,7 @@ class TrainingConfig:
     purge: int = 5
     evaluate_every: int = 100
     patience: int = 5
+    early_stopping: StoppingRule = "held_out"
 
     def __post_init__(self) -> None:
         for name in ("max_steps", "batch_rows", "evaluate_every", "patience"):
@@ -59,6 +68,10 @@ class TrainingConfig:
             require(number, f"{name} must be a finite number: got {value!r}.")
         require(is_count(self.purge, at_least=0), f"purge must be a non-negative integer: got {self.purge!r}.")
         require(0 < self.learning_rate < 1, f"learning_rate must be in (0, 1): got {self.learning_rate!r}. Try 2e-3.")
+        require(
+            self.early_stopping in get_args(StoppingRule),
+            f"early_stopping must be one of {get_args(StoppingRule)}: got {self.early_stopping!r}.",
+        )
         require(self.weight_decay >= 0, f"weight_decay must not be negative: got {self.weight_decay!r}.")
         require(0 <= self.average_decay < 1, f"average_decay must be in [0, 1): got {self.average_decay!r}.")
         require(

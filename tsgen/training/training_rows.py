@@ -28,6 +28,8 @@ class TrainingRows(NamedTuple):
     features: Tensor
     """(path, time, feature), float32."""
     lookback: int
+    regime_shapes: Tensor | None = None
+    """(regime, asset, asset): fixed part of the regime mixture that the features describe, where they do."""
 
     @property
     def n_rows(self) -> int:
@@ -49,7 +51,8 @@ class TrainingRows(NamedTuple):
 
     def to(self, device: str | torch.device) -> "TrainingRows":
         """Rows on another device."""
-        return make_rows(self.innovations.to(device), self.features.to(device), self.lookback)
+        moved = make_rows(self.innovations.to(device), self.features.to(device), self.lookback)
+        return moved._replace(regime_shapes=self.regime_shapes)
 
 
 def make_rows(innovations: Tensor, features: Tensor, lookback: int) -> TrainingRows:

@@ -4,8 +4,9 @@ A saturated covariance of T periods has T (T + 1) / 2 parameters and fits the no
 stationary law has T, an autoregression a handful. Each candidate is a way to pool the same second moments:
 
 * ``saturated``: nothing pooled;
-* ``stationary(p)``: autocovariances averaged over the path, predictors of order min(t, p) from them
-  (p = T - 1: every stationary law; small p: autoregressions started in their stationary law);
+* ``stationary(p)``: autocovariances by maximum likelihood (averages over the path where that is too large a
+  problem), predictors of order min(t, p) from them (p = T - 1: every stationary law; small p: autoregressions
+  started in their stationary law);
 * ``zero_start(p)``: one autoregression of order p for all periods, with nothing before the start;
 * ``free_start(p)``: own regressions for the first p periods, one autoregression afterwards.
 
@@ -22,6 +23,11 @@ from numpy.typing import NDArray
 
 from tsgen.errors import DataError
 from tsgen.whitening.linear_prediction import LinearPredictionWhitening
+from tsgen.whitening.stationary_likelihood import (
+    LARGEST_NUMBER_OF_PARAMETERS,
+    n_parameters,
+    stationary_autocovariances,
+)
 
 Array = NDArray[np.float64]
 
@@ -83,7 +89,10 @@ def _autocovariances(deviations: Array, order: int) -> Array:
 
 def _stationary(deviations: Array, order: int) -> PathLaw:
     _, periods, n_assets = deviations.shape
-    gamma = _autocovariances(deviations, order)
+    gamma = None
+    if n_parameters(periods, n_assets) <= LARGEST_NUMBER_OF_PARAMETERS:
+        gamma = stationary_autocovariances(deviations, _autocovariances(deviations, periods - 1))
+    gamma = _autocovariances(deviations, order) if gamma is None else gamma
     coefficients = np.zeros((order + 1, max(1, order), n_assets, n_assets))
     covariances = np.zeros((order + 1, n_assets, n_assets))
 

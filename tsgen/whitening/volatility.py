@@ -46,7 +46,11 @@ class VolatilityNumbers(NamedTuple):
     leverage_sign: Tensor
     """(asset,): s; +1 where falls raise volatility, -1 where rises do."""
     kappa: Tensor
-    """(asset,): standard deviation of the innovation before it is scaled to one."""
+    """(asset,): standard deviation of the innovation before it is scaled; what the feedback of roll-outs is divided
+    by."""
+    unit: Tensor
+    """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
+    has a ``kappa`` of three, and its ordinary days would shrink to a third."""
     correlation: Tensor
     """(asset, asset): R_0."""
 
@@ -119,7 +123,7 @@ class VolatilityWhitening:
         """Location, scale and correlation root for the next period; features are log volatilities."""
         sigma = self._sigma(state)
         numbers = self._like(sigma)
-        scale = numbers.deviation * numbers.kappa * sigma
+        scale = numbers.deviation * numbers.unit * sigma
         location = numbers.mean.expand_as(scale)
         return Prediction(location, scale, self._root(state[2]), sigma.log())
 
@@ -136,7 +140,7 @@ class VolatilityWhitening:
         """Feed recorded returns: volatility and correlation filters move."""
         numbers = self._like(state[0])
         shock = (returns - numbers.mean) / numbers.deviation
-        standardised = shock / (self._sigma(state) * numbers.kappa)
+        standardised = shock / (self._sigma(state) * numbers.unit)
         standardised = standardised.clamp(-_LARGEST_CORRELATION_SHOCK, _LARGEST_CORRELATION_SHOCK)
         outer = standardised[:, None, :, None] * standardised[:, None, None, :]
         decays = torch.tensor(CORRELATION_DECAYS, dtype=returns.dtype, device=returns.device)[:, None, None]

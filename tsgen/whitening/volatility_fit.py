@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.signal import lfilter
+from scipy.stats import norm
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
@@ -24,6 +25,8 @@ SHORTEST_PANEL = 100
 _POOLING = 3.0
 _LARGEST_SQUARE = 36.0  # a single price spike must not set the variance of a series
 _BURN_IN = 60
+_WINSOR_SQUARE = 9.0  # squares beyond three deviations count as nine
+_NORMAL_MEAN = float(1.0 - 2.0 * (3.0 * norm.pdf(3.0) + norm.sf(3.0)) + 2.0 * 9.0 * norm.sf(3.0))  # E min(Z^2, 9)
 
 
 class _Features(NamedTuple):
@@ -78,6 +81,22 @@ def _features(shocks: Array) -> _Features:
     bad = np.abs(shocks) * leverage_scale * (sign * shocks < 0)
     parts = [_exponential_average(x, k) for x in (size, bad) for k in DECAYS]
     return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign)
+
+
+def robust_deviation(values: Array) -> Array:
+    """Scale at which winsorised squares have the mean they have for a normal law; (date, asset) to (asset,).
+
+    Examples
+    --------
+    >>> spiked = np.random.default_rng(0).normal(size=(10_000, 1))
+    >>> spiked[:10] = 50.0
+    >>> float(spiked.std().round(1)), float(robust_deviation(spiked)[0].round(1))
+    (1.9, 1.0)
+    """
+    scale = values.std(axis=0)
+    for _ in range(50):
+        scale = np.sqrt(np.minimum(values**2, _WINSOR_SQUARE * scale**2).mean(axis=0) / _NORMAL_MEAN)
+    return scale
 
 
 def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, pooling: float) -> Tensor:
@@ -149,9 +168,10 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     sigma = np.maximum((features.filtered * weights).sum(axis=-1), SMALLEST_SIGMA)
     z = (features.shocks / sigma)[burn_in:]
     kappa = z.std(axis=0)
+    unit = robust_deviation(z)
     correlation = np.eye(n_assets)
     if n_assets > 1:
-        covariance = ledoit_wolf(np.clip(z / kappa, -4.0, 4.0), assume_centered=True)[0]
+        covariance = ledoit_wolf(np.clip(z / unit, -4.0, 4.0), assume_centered=True)[0]
         spread = np.sqrt(np.diag(covariance))
         correlation = covariance / np.outer(spread, spread)
     fields = {
@@ -162,6 +182,7 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
         "leverage_scale": features.leverage_scale,
         "leverage_sign": features.leverage_sign,
         "kappa": kappa,
+        "unit": unit,
         "correlation": correlation,
     }
     return VolatilityWhitening(

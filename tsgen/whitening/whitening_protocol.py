@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from tsgen.whitening.low_rank_root import LowRankRoot
+
 State = tuple[Tensor, ...]
 
 
@@ -20,8 +22,8 @@ class Prediction(NamedTuple):
     """(path, asset), same unit as the returns."""
     scale: Tensor
     """(path, asset), positive, same unit as the returns."""
-    root: Tensor | None
-    """(path or 1, asset, asset) invertible mixing matrix; ``None`` for the identity."""
+    root: Tensor | LowRankRoot | None
+    """(path or 1, asset, asset) invertible mixing matrix; ``None`` for the identity; few factors for a wide panel."""
     features: Tensor
     """(path, feature): known before the period, offered to the score head (log volatilities, for instance)."""
 
@@ -69,13 +71,17 @@ def whiten(prediction: Prediction, returns: Tensor) -> Tensor:
     standardised = (returns - prediction.location) / prediction.scale
     if prediction.root is None:
         return standardised
+    if isinstance(prediction.root, LowRankRoot):
+        return prediction.root.whiten(standardised)
     return torch.linalg.solve(prediction.root, standardised[:, :, None])[:, :, 0]
 
 
 def colour(prediction: Prediction, innovations: Tensor) -> Tensor:
     """Returns of ``innovations`` (path, asset) under a prediction; the inverse of `whiten`."""
     root = prediction.root
-    if root is not None:
+    if isinstance(root, LowRankRoot):
+        innovations = root.colour(innovations)
+    elif root is not None:
         shared = root.shape[0] == 1  # one product for all paths instead of one per path
         innovations = innovations @ root[0].T if shared else (root @ innovations[:, :, None])[:, :, 0]
     return prediction.location + prediction.scale * innovations
@@ -108,20 +114,42 @@ def whiten_paths(whitening: Whitening, returns: Tensor, state: State) -> Whitene
         Innovation ``t`` depends on ``returns[:, : t + 1]`` alone.
     """
     n_paths, n_periods, _ = returns.shape
+    prediction, flat, final = predict_paths(whitening, returns, state)
+    innovations = whiten(prediction, flat)
+
+    def to_paths(rows: Tensor) -> Tensor:
+        return rows.view(n_periods, n_paths, -1).transpose(0, 1).contiguous()
+
+    return WhitenedPaths(to_paths(innovations), to_paths(prediction.features), final)
+
+
+def predict_paths(whitening: Whitening, returns: Tensor, state: State) -> tuple[Prediction, Tensor, State]:
+    """One-step predictions along recorded paths, as rows ordered by period and then path.
+
+    Parameters
+    ----------
+    whitening : Whitening
+    returns : Tensor of shape (path, time, asset), float64
+    state : State
+        Before the first of these periods.
+
+    Returns
+    -------
+    prediction : Prediction
+        Leading axis ``time * path``.
+    rows : Tensor of shape (time * path, asset)
+        The returns in the same order.
+    state : State
+        After the last period.
+    """
+    n_paths, n_periods, _ = returns.shape
     states: list[State] = []
     for t in range(n_periods):
         states.append(state)
         state = whitening.observe(state, returns[:, t])
     # one batched prediction over (time, path): much cheaper than one per period
     stacked = tuple(torch.cat(parts) for parts in zip(*states, strict=True))
-    prediction = whitening.predict(stacked)
-    flat = returns.transpose(0, 1).reshape(n_periods * n_paths, -1)
-    innovations = whiten(prediction, flat)
-
-    def to_paths(rows: Tensor) -> Tensor:
-        return rows.view(n_periods, n_paths, -1).transpose(0, 1).contiguous()
-
-    return WhitenedPaths(to_paths(innovations), to_paths(prediction.features), state)
+    return whitening.predict(stacked), returns.transpose(0, 1).reshape(n_periods * n_paths, -1), state
 
 
 def as_dtype(state: State, dtype: torch.dtype, device: str | torch.device = "cpu") -> State:

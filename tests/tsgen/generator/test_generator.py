@@ -110,6 +110,29 @@ def test_one_pass_over_many_dates_equals_separate_calls(generator, panel):
         np.testing.assert_array_equal(paths, alone)
 
 
+def test_unconditional_paths_start_where_the_training_data_were(generator, panel):
+    """First-day volatilities of unconditional paths have the mean and spread of those on training dates."""
+    paths = generator.sample(2_000, 1, history="stationary", seed=0)
+    later = generator.sample(2_000, 5, history="stationary", seed=0)
+    np.testing.assert_array_equal(paths.returns, later.returns[:, :1])
+    assert paths.provenance["start"] == "stationary"
+    assert paths.asof == panel.dates[-1]
+    realised = panel.values[60:].std(axis=0)
+    # 2,000 heavy-tailed draws and 360 dates: about 5 % error of a standard deviation each
+    np.testing.assert_allclose(paths.returns[:, 0].std(axis=0), realised, rtol=0.25)
+    again = generator.sample(700, 1, history="stationary", seed=0)
+    np.testing.assert_array_equal(again.returns, paths.returns[:700])
+    latest = generator.sample(2_000, 1, seed=0)
+    assert not np.array_equal(latest.returns, paths.returns)
+
+
+def test_paths_trained_from_their_start_have_no_stationary_start(path_generator, generator):
+    with pytest.raises(ConfigError, match="no stationary starting state"):
+        path_generator.sample(10, 2, history="stationary", seed=0)
+    with pytest.raises(ConfigError, match="must be a ReturnPanel or 'stationary'"):
+        generator.sample(10, 2, history="latest", seed=0)
+
+
 def test_history_moves_the_scenarios(generator, panel):
     calm, wild = panel.returns, panel.returns
     calm.iloc[-60:] *= 0.2

@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from tsgen.marketdata.known_processes import Arma, GarchCcc, VarProcess
+from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
 from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.linear_prediction_fit import fit_linear_prediction
+from tsgen.whitening.path_volatility_fit import fit_path_volatility
+from tsgen.whitening.regime_switching_fit import fit_regime_switching
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import as_dtype, colour, whiten, whiten_paths
 
@@ -28,6 +31,15 @@ def _cases():
     yield "identity", IdentityWhitening.fit(torch.from_numpy(_paths(50, 6, 2))), _paths(7, 6, 2, seed=1)
     yield "linear", fit_linear_prediction(_paths(300, 6, 2)), _paths(7, 6, 2, seed=1)
     yield "linear, one asset", fit_linear_prediction(_paths(300, 6, 1)), _paths(7, 6, 1, seed=1)
+    clustered = GarchCcc([0.1, 0.1], [0.2, 0.3], [0.7, 0.6], [[1.0, 0.4], [0.4, 1.0]], dof=6.0)
+    many = clustered.sample(300, 12, rng=np.random.default_rng(2))
+    own_linear = fit_linear_prediction(_paths(300, 12, 2))
+    yield "path volatility", fit_path_volatility(many, own_linear), many[:7]
+    one = many[:, :, :1]
+    yield "path volatility, one asset", fit_path_volatility(one, fit_linear_prediction(one)), one[:7]
+    yield "regimes", fit_regime_switching(_paths(300, 12, 2)), many[:7]
+    yield "regimes, one asset", fit_regime_switching(one), one[:7]
+    yield "factor", fit_factor_volatility(_panel(600, 5), n_factors=2), _panel(50, 5, seed=1)[None]
     yield "volatility", fit_volatility(_panel(600, 3)), _panel(50, 3, seed=1)[None]
     yield "volatility, one asset", fit_volatility(_panel(600, 1)), _panel(50, 1, seed=1)[None]
 
@@ -145,7 +157,7 @@ def test_volatility_whitening_removes_garch_volatility():
 
 
 def test_generated_shocks_are_fed_back_at_unit_variance():
-    whitening = CASES[3][1]
+    whitening = next(case[1] for case in CASES if case[0] == "volatility")
     numbers = whitening.numbers
     state = whitening.hold(whitening.start(1), 2)
     shock = numbers.mean + numbers.deviation * numbers.kappa

@@ -1,0 +1,96 @@
+"""The three studies of early stopping; parts are kept in runs/, so an interrupted study goes on where it stopped.
+
+    OMP_NUM_THREADS=1 python examples/experiments/early_stopping/run.py [--minutes 60] [--study width score series]
+
+Writes results.json beside this file from all finished parts. One core: width half a minute, score about half an hour,
+series about twenty minutes.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import score_error
+import seven_series
+import torch
+import width_rate
+
+from tsgen.complete_files import write_json
+
+HERE = Path(__file__).resolve().parent
+PARTS = HERE / "runs"
+SEEDS = (0, 1, 2, 3, 4)
+LARGE = ("Gaussian, 3 assets, correlated", "two modes, 1 asset")
+
+Job = tuple[str, Callable[[], dict[str, Any]]]
+
+
+def width_jobs() -> list[Job]:
+    return [(f"width_{seed}", lambda s=seed: width_rate.one(s)) for seed in SEEDS]
+
+
+def score_jobs() -> list[Job]:
+    laws = list(enumerate(score_error.LAWS))
+    small = [
+        (f"score_kernel_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.kernel_part(a, b, c))
+        for n in (256, 1024) for seed in SEEDS for i, name in laws
+    ]  # fmt: skip
+    networks = [
+        (f"score_network_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.network_part(a, b, c))
+        for seed in SEEDS for n in (256, 1024, 4096) for i, name in laws if name in LARGE
+    ]  # fmt: skip
+    large = [
+        (f"score_kernel_{i}_4096_{seed}", lambda a=name, c=seed: score_error.kernel_part(a, 4096, c))
+        for seed in SEEDS for i, name in laws if name in LARGE
+    ]  # fmt: skip
+    return small + networks + large
+
+
+def series_jobs() -> list[Job]:
+    forced = [
+        (f"series_{context}_{seed}", lambda a=context, b=seed: seven_series.forced_part(a, b))
+        for seed in SEEDS for context in ("none", "features", "window")
+    ]  # fmt: skip
+    return forced + [(f"series_generator_{seed}", lambda b=seed: seven_series.generator_part(b)) for seed in SEEDS]
+
+
+def of_seed(name: str) -> int:
+    return int(name.rsplit("_", 1)[1])
+
+
+JOBS = {"width": width_jobs, "score": score_jobs, "series": series_jobs}
+
+
+def collect() -> None:
+    """Write results.json from the parts that exist."""
+    found = {kind: [json.loads(p.read_text()) for p in sorted(PARTS.glob(f"{kind}_*.json"))] for kind in JOBS}
+    results: dict[str, Any] = {"torch": torch.__version__}
+    for kind, module in (("width", width_rate), ("score", score_error), ("series", seven_series)):
+        if len(found[kind]) > 1:
+            results[kind] = module.summary(found[kind])
+    write_json(HERE / "results.json", results)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--minutes", type=float, default=600.0, help="start no part after this time")
+    arguments.add_argument("--study", nargs="+", choices=tuple(JOBS), default=tuple(JOBS))
+    options = arguments.parse_args()
+    torch.set_num_threads(1)
+    begin = time.monotonic()
+    jobs = sorted((entry for kind in options.study for entry in JOBS[kind]()), key=lambda entry: of_seed(entry[0]))
+    for name, job in jobs:
+        part = PARTS / f"{name}.json"
+        if part.exists() or time.monotonic() - begin > 60.0 * options.minutes:
+            continue
+        started = time.monotonic()
+        write_json(part, job())
+        print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+    collect()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The residual map brings the generated innovations to the law of the residuals, and knows when not to."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tsgen.generator.residual_map_fit import LEVELS, fit_residual_map, judge_residual_map, residual_quantiles
+
+N_BANK, N_ROWS = 20_000, 4_000
+
+
+def normals(seed, n, n_assets=3):
+    return np.random.default_rng(seed).normal(size=(n, n_assets))
+
+
+def heavy(seed, n, n_assets=3):
+    """Student-t(4) with unit variance: the far tails that a normal law does not have."""
+    return np.random.default_rng(seed).standard_t(4, size=(n, n_assets)) / np.sqrt(2.0)
+
+
+NONE = np.zeros(3)
+COMMON = np.full(3, 1 / np.sqrt(3))
+
+
+def test_quantiles_are_those_of_the_law():
+    """Within four standard errors of an order statistic, and the shrunk tail shape adds at most 15 %."""
+    found = residual_quantiles(heavy(0, 50_000, 1)[:, 0])
+    exact = stats.t(4).ppf(LEVELS) / np.sqrt(2.0)
+    error = 4 * np.sqrt(LEVELS * (1 - LEVELS) / 50_000) / (stats.t(4).pdf(stats.t(4).ppf(LEVELS)) * np.sqrt(2.0))
+    assert (np.abs(found - exact) < error + 0.15 * np.abs(exact)).all()
+    core = (LEVELS >= 0.1) & (LEVELS <= 0.9)
+    assert (np.abs(found - exact) < error)[core].all()
+
+
+def test_ties_stay_increasing():
+    values = np.where(np.random.default_rng(1).random(3_000) < 0.8, 0.0, heavy(1, 3_000, 1)[:, 0])
+    assert (np.diff(residual_quantiles(values)) > 0).all()
+
+
+@pytest.mark.parametrize("direction", [NONE, COMMON], ids=["by asset", "with direction"])
+def test_mapped_law_fits_the_residuals(direction):
+    """Normal draws mapped to heavy residuals pass against fresh heavy draws; without the map they do not."""
+    import torch
+
+    found = fit_residual_map(normals(0, N_BANK), heavy(1, N_ROWS), direction)
+    fresh = torch.from_numpy(normals(2, 3_000))
+    mapped, truth = found(fresh).numpy(), heavy(3, 3_000)
+    for i in range(3):
+        assert stats.ks_2samp(mapped[:, i], truth[:, i]).pvalue > 1e-3
+        assert stats.ks_2samp(fresh.numpy()[:, i], truth[:, i]).pvalue < 1e-3
+    exact = stats.t(4).ppf(0.995) / np.sqrt(2.0)
+    # 1 % two-sided tails of 3,000 draws by 3 assets: 45 a side, 15 % error of the exceedance count, about 5 % of size
+    assert np.quantile(mapped, 0.995) == pytest.approx(exact, rel=0.15)
+
+
+def test_mapped_bank_has_mean_zero():
+    import torch
+
+    shifted = heavy(4, N_ROWS) + 0.3
+    bank = normals(5, N_BANK) + 0.1
+    for direction in (NONE, COMMON):
+        found = fit_residual_map(bank, shifted, direction)
+        assert np.abs(found(torch.from_numpy(bank)).mean(dim=0).numpy()).max() < 1e-4
+
+
+def test_common_direction_gets_its_tail():
+    """Uncorrelated coordinates with a common scale: the sum is heavy although every coordinate is matched."""
+    import torch
+
+    rng = np.random.default_rng(6)
+    common = rng.normal(size=(N_ROWS, 3)) * np.sqrt(rng.choice([0.5, 3.0], p=[0.8, 0.2], size=N_ROWS))[:, None]
+    independent = np.column_stack([np.random.default_rng(10 + i).permutation(common[:, i]) for i in range(3)])
+    bank = independent[rng.integers(0, N_ROWS, N_BANK)] @ np.eye(3)
+    target = np.quantile(common @ COMMON, 0.005)
+    plain, full = (fit_residual_map(bank, common, d)(torch.from_numpy(bank)).numpy() @ COMMON for d in (NONE, COMMON))
+    assert np.quantile(full, 0.005) == pytest.approx(target, rel=0.08)
+    assert abs(np.quantile(plain, 0.005) / target - 1) > 0.08
+
+
+def test_accepted_where_the_law_was_wrong_and_not_where_it_was_right():
+    blocks = np.arange(2_000) // 20
+    found = fit_residual_map(normals(0, N_BANK), heavy(1, N_ROWS), NONE)
+    verdict = judge_residual_map(normals(0, N_BANK), found, heavy(2, 2_000), blocks, NONE)
+    assert verdict.accepted
+    assert verdict.difference < -2 * verdict.standard_error
+    wrong = judge_residual_map(normals(0, N_BANK), found, normals(2, 2_000), blocks, NONE)
+    assert not wrong.accepted

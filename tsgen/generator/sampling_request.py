@@ -1,0 +1,131 @@
+"""What a call of `sample` asks for: checked arguments, the state to start from, the facts that travel with it."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+
+from tsgen.errors import ConfigError, DataError
+from tsgen.generator.fit_record import FitRecord
+from tsgen.marketdata import ReturnPanel
+from tsgen.sampling.adapted_sampler import ConditionalSampler
+from tsgen.sampling.origin import Origin
+from tsgen.sampling.partitioned_sampling import PartTask, model_digest, scenarios_per_part
+from tsgen.scenario_parts import PartsHeader
+from tsgen.training.training_config import is_count, require
+
+
+class SamplingRequest(NamedTuple):
+    """A checked request."""
+
+    sampler: ConditionalSampler
+    origin: Origin
+    asof: pd.Timestamp | None
+    """Last date that was seen in any way: the end of the history or of the training data, whichever is later."""
+    provenance: dict[str, Any]
+
+
+def check_counts(n_scenarios: int, horizon: int) -> None:
+    """Raise `ConfigError` unless both are positive integers."""
+    require(is_count(n_scenarios, at_least=1), f"n_scenarios must be a positive integer: got {n_scenarios!r}.")
+    require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
+
+
+def check_horizon(limit: int | None, horizon: int, elapsed: int) -> None:
+    """Raise `ConfigError` if the law is not known for ``horizon`` periods after ``elapsed`` ones."""
+    if limit is not None and elapsed + horizon > limit:
+        raise ConfigError(
+            f"this generator was trained on paths of {limit} periods whose law it knows only up to there: asked for "
+            f"{elapsed} + {horizon}. Ask for at most {limit - elapsed}, or train on longer paths."
+        )
+
+
+def check_device(device: str) -> None:
+    """Raise `ConfigError` unless ``device`` is the CPU or an available CUDA device."""
+    if not isinstance(device, str) or (
+        device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available())
+    ):
+        raise ConfigError(
+            f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a "
+            "torch build for your GPU as the README describes."
+        )
+
+
+def check_history(record: FitRecord, history: ReturnPanel) -> int:
+    """Number of recorded dates, if the history has the assets and the return kind of the training data.
+
+    Raises
+    ------
+    ConfigError
+        If it is no `ReturnPanel`.
+    DataError
+        If assets or kind differ.
+    """
+    if not isinstance(history, ReturnPanel):
+        raise ConfigError(
+            f"history must be a ReturnPanel: got {type(history).__name__}. Use tsgen.load_returns for prices or "
+            "ReturnPanel(returns, kind=...) for returns."
+        )
+    if history.assets != record.assets:
+        missing = [a for a in record.assets if a not in history.assets]
+        raise DataError(
+            f"history must have the assets of the training data in their order: expected {list(record.assets)}, got "
+            f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. "
+            "Use history.select(generator.assets)."
+        )
+    if history.kind != record.kind:
+        raise DataError(
+            f"history has {history.kind} returns, the generator was trained on {record.kind} returns. "
+            f"Use history.to_kind({record.kind!r})."
+        )
+    return history.n_dates
+
+
+def sampling_request(
+    record: FitRecord, sampler: ConditionalSampler, origin: Origin, history: ReturnPanel | str | None, seed: int
+) -> SamplingRequest:
+    """Put a checked request together with its as-of date and provenance."""
+    cutoff = record.training_cutoff
+    end = history.dates[-1] if isinstance(history, ReturnPanel) else None
+    seen = [stamp for stamp in (cutoff, end) if stamp is not None]
+    facts = {
+        "generator": "adapted diffusion",
+        "seed": int(seed),
+        "scheme": sampler.config.scheme,
+        "n_steps": sampler.config.n_steps,
+        "block_size": sampler.config.block_size,
+        "training_fingerprint": record.fingerprint,
+        "start": history if isinstance(history, str) else "as-of date",
+        "history_end": None if end is None else end.isoformat(),
+        "training_cutoff": None if cutoff is None else cutoff.isoformat(),
+    }
+    return SamplingRequest(sampler, origin, max(seen, default=None), facts)
+
+
+def parts_task(
+    asked: SamplingRequest,
+    record: FitRecord,
+    folder: str | Path,
+    n_scenarios: int,
+    horizon: int,
+    *,
+    seed: int,
+    device: str,
+) -> PartTask:
+    """The request as a folder of parts; its provenance holds everything that determines the numbers."""
+    header = PartsHeader(
+        assets=record.assets,
+        kind=record.kind,
+        asof=None if asked.asof is None else asked.asof.isoformat(),
+        n_scenarios=n_scenarios,
+        horizon=horizon,
+        scenarios_per_part=scenarios_per_part(asked.sampler.config.block_size, horizon, len(record.assets)),
+        provenance={
+            **asked.provenance,
+            "model_sha256": model_digest(asked.sampler, asked.origin),
+            "device": device,
+            "torch": torch.__version__,
+        },
+    )
+    return PartTask(asked.sampler, asked.origin, header, seed, device, Path(folder))

@@ -1,0 +1,169 @@
+"""Fit of the factor whitening: factor analysis for the long run, Student-t likelihood for how variances move.
+
+The long-run covariance comes from returns as they are (winsorised at eight standard deviations); the weights of the
+variance recursions are chosen per factor, pooled across factors, and once for all idiosyncratic variances.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.signal import lfilter
+from torch import Tensor
+
+from tsgen.errors import ConfigError, DataError
+from tsgen.whitening.factor_analysis import factor_analysis, number_of_factors
+from tsgen.whitening.factor_volatility import DECAYS, FactorNumbers, FactorWhitening, shocks_of
+from tsgen.whitening.volatility_fit import SHORTEST_PANEL, shrunk_mean
+
+Array = NDArray[np.float64]
+
+_WINSOR = 8.0
+_BURN_IN = 60
+_POOLING = 15.0
+_MOST_SERIES = 100  # of the idiosyncratic ones, which share their weights
+_SMALLEST_SQUARE = 0.05
+
+
+class _Structure(NamedTuple):
+    loadings: Array
+    variance: Array
+    extraction: Array
+
+
+def _structure(shocks: Array, deviation: Array, n_factors: int) -> _Structure:
+    """Long-run loadings, idiosyncratic variances and the weights that estimate the factors."""
+    clipped = np.clip(shocks, -_WINSOR, _WINSOR)
+    own = np.sqrt((clipped**2).mean(axis=0))
+    clipped = clipped / own
+    fitted = factor_analysis(clipped.T @ clipped / len(clipped), n_factors)
+    loadings, variance = deviation[:, None] * fitted.loadings, deviation**2 * fitted.unique
+    scaled = loadings / variance[:, None]
+    gram = loadings.T @ scaled
+    gram += 1e-9 * max(1.0, float(np.trace(gram))) * np.eye(n_factors)  # a factor of strength zero stays unestimated
+    return _Structure(loadings, variance, np.linalg.solve(gram, scaled.T).T.astype(np.float64))
+
+
+def _known_before(squares: Array) -> Array:
+    """Filtered squares (date, series, decay) known before each date, started at 1."""
+    parts = []
+    for decay in DECAYS:
+        filtered, _ = lfilter([1.0 - decay], [1.0, -decay], squares, axis=0, zi=np.full((1, squares.shape[1]), decay))
+        parts.append(np.vstack([np.ones((1, squares.shape[1])), filtered[:-1]]))
+    return np.stack(parts, axis=-1)
+
+
+def _student_t_loss(parameters: Tensor, features: Tensor, squares: Tensor, pooling: float) -> Tensor:
+    """Mean Student-t negative log likelihood of squares given weighted features; parameters (group, 6)."""
+    logits, dof = parameters[:, :5], 2.1 + torch.exp(parameters[:, 5])
+    weights = torch.softmax(logits, dim=1)
+    variance = weights[:, 0] + (features * weights[:, 1:]).sum(dim=-1)
+    constant = torch.lgamma(dof / 2) - torch.lgamma((dof + 1) / 2) + 0.5 * torch.log(torch.pi * (dof - 2.0))
+    scaled = torch.log1p(squares / variance / (dof - 2.0))
+    likelihood = (constant + 0.5 * variance.log() + 0.5 * (dof + 1) * scaled).mean()
+    return likelihood + pooling * ((logits - logits.mean(dim=0)) ** 2).sum(dim=1).mean()
+
+
+def _fit_weights(features: Array, squares: Array, n_groups: int) -> Array:
+    """Weights (group, 5) of the long-run level and the four features; one group: shared by all series."""
+    x, y = torch.from_numpy(features[_BURN_IN:].copy()), torch.from_numpy(squares[_BURN_IN:].copy())
+    start = np.tile([1.0, -1.0, 0.5, -1.0, 0.5, np.log(5.0)], (n_groups, 1))
+    pooling = _POOLING / len(y)
+
+    def value_and_gradient(flat: Array) -> tuple[float, Array]:
+        parameters = torch.from_numpy(flat.reshape(n_groups, 6).copy()).requires_grad_()
+        loss = _student_t_loss(parameters, x, y, pooling)
+        (gradient,) = torch.autograd.grad(loss, parameters)
+        return float(loss.detach()), gradient.numpy().ravel()
+
+    box = [(-8.0, 8.0)] * 5 + [(-2.0, 5.0)]
+    found = minimize(
+        value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box * n_groups, options={"maxiter": 150}
+    )
+    logits = found.x.reshape(n_groups, 6)[:, :5]
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> FactorWhitening:
+    """Fit factors and volatilities to a return panel of many assets.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (date, asset), float64
+        Decimals per period, in time order.
+    n_factors : int, optional
+        Default: the number that held-out quarters of the history confirm, at most 20.
+
+    Returns
+    -------
+    FactorWhitening
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 100 dates, or an asset never moves.
+    ConfigError
+        If ``n_factors`` is negative or not below the number of assets.
+
+    References
+    ----------
+    Engle, Ng, Rothschild (1990), Journal of Econometrics 45, 213-237.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> panel = 0.01 * (rng.normal(size=(300, 1)) + rng.normal(size=(300, 30)))
+    >>> fit_factor_volatility(panel).n_factors
+    1
+    """
+    n_dates, n_assets = returns.shape
+    if n_dates < SHORTEST_PANEL:
+        raise DataError(
+            f"fitting factors and volatilities needs at least {SHORTEST_PANEL} dates: got {n_dates}. Use a longer "
+            "history."
+        )
+    mean = shrunk_mean(returns)
+    deviation = np.sqrt(((returns - mean) ** 2).mean(axis=0))
+    still = np.flatnonzero(np.ptp(returns, axis=0) == 0)
+    if len(still):
+        raise DataError(f"assets at positions {still[:10].tolist()} never move in this history. Remove them.")
+    if n_factors is not None and not 0 <= n_factors < n_assets:
+        raise ConfigError(
+            f"n_factors must be between 0 and the number of assets - 1 = {n_assets - 1}: got {n_factors}."
+        )
+    shocks = (returns - mean) / deviation
+    count = number_of_factors(np.clip(shocks, -_WINSOR, _WINSOR)) if n_factors is None else n_factors
+    return FactorWhitening(_numbers(returns, mean, _structure(shocks, deviation, count)))
+
+
+def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumbers:
+    n_assets, n_factors = structure.loadings.shape
+    factors = (returns - mean) @ structure.extraction
+    residual = (returns - mean - factors @ structure.loadings.T) / np.sqrt(structure.variance)
+    fields = {
+        "mean": mean,
+        "loadings": structure.loadings,
+        "deviation": np.sqrt(structure.variance),
+        "extraction": structure.extraction,
+        "factor_square": np.maximum((factors**2).mean(axis=0), _SMALLEST_SQUARE),
+        "residual_square": np.maximum((residual**2).mean(axis=0), _SMALLEST_SQUARE),
+        "leverage_scale": np.ones(n_factors),
+        "factor_weights": np.ones((n_factors, 5)),
+        "own_weights": np.ones(5),
+    }
+    numbers = FactorNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()})
+    shocks = shocks_of(torch.from_numpy(returns.copy()), numbers)
+    scale = 1.0 / shocks.falls.mean(dim=0).clamp_min(_SMALLEST_SQUARE)
+    factor_weights = torch.ones(0, 5, dtype=torch.float64)
+    if n_factors:
+        moves = np.concatenate([_known_before(s.numpy()) for s in (shocks.factor, shocks.falls * scale)], axis=-1)
+        factor_weights = torch.from_numpy(_fit_weights(moves, shocks.factor.numpy(), n_factors))
+    common = _known_before(shocks.own.mean(dim=1, keepdim=True).numpy())
+    chosen = np.unique(np.linspace(0, n_assets - 1, min(n_assets, _MOST_SERIES)).round().astype(int))
+    own = shocks.own.numpy()[:, chosen]
+    moves = np.concatenate([_known_before(own), np.broadcast_to(common, (*own.shape, 2))], axis=-1)
+    own_weights = torch.from_numpy(_fit_weights(moves, own, 1)[0])
+    return numbers._replace(leverage_scale=scale, factor_weights=factor_weights, own_weights=own_weights)
