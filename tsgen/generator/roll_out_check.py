@@ -56,6 +56,7 @@ def path_volatility_ranks(
         config=SamplerConfig(scheme=sampler.config.scheme, n_steps=sampler.config.n_steps, block_size=_PATHS),
         last_share=sampler.last_share,
         evaluate_start=sampler.evaluate_start,
+        residual_map=sampler.residual_map,
     )
     key = stream_key(seed, "roll-out check")
     ranks = []

@@ -46,8 +46,8 @@ class VolatilityNumbers(NamedTuple):
     leverage_sign: Tensor
     """(asset,): s; +1 where falls raise volatility, -1 where rises do."""
     kappa: Tensor
-    """(asset,): standard deviation of the innovation before it is scaled; what the feedback of roll-outs is divided
-    by."""
+    """(asset,): standard deviation of the innovation before it is scaled, at most 1.5 times ``unit``; what the feedback
+    of roll-outs is divided by."""
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
