@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from tsgen.cli.commands.backtest import backtest
 from tsgen.cli.commands.doctor import doctor
 from tsgen.cli.commands.evaluate import evaluate
 from tsgen.cli.commands.fit import fit
 from tsgen.cli.commands.optimise import optimise
 from tsgen.cli.commands.run import run
 from tsgen.cli.commands.sample import sample
+from tsgen.cli.commands.steer import steer
 from tsgen.cli.exit_codes import EXIT_CODE_HELP
 
 # plain help: line breaks of the examples survive, in a terminal and in a pipe
@@ -46,5 +48,5 @@ def _tsgen(
     del version
 
 
-for _command in (run, fit, sample, evaluate, optimise, doctor):
+for _command in (run, fit, sample, steer, evaluate, optimise, backtest, doctor):
     app.command(epilog=EXIT_CODE_HELP)(_command)

@@ -9,7 +9,7 @@ import pytest
 from tsgen import ScenarioSet, load_generator, load_returns
 from tsgen.cli.weights_file import read_weights
 
-COMMANDS = ("run", "fit", "sample", "evaluate", "optimise", "doctor")
+COMMANDS = ("run", "fit", "sample", "steer", "evaluate", "optimise", "backtest", "doctor")
 
 
 @pytest.fixture
