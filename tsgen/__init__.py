@@ -22,31 +22,73 @@ if TYPE_CHECKING:
     from tsgen.marketdata import ReturnPanel as ReturnPanel
     from tsgen.marketdata import list_datasets as list_datasets
     from tsgen.marketdata import load_returns as load_returns
+    from tsgen.moment_matching import match_moments as match_moments
     from tsgen.reweighting.pooling import entropy_pooling as entropy_pooling
     from tsgen.scenario_set import ScenarioSet as ScenarioSet
+    from tsgen.steering import BarrierHit as BarrierHit
+    from tsgen.steering import DrawdownBeyond as DrawdownBeyond
+    from tsgen.steering import EventProbability as EventProbability
+    from tsgen.steering import ExpectedShortfall as ExpectedShortfall
+    from tsgen.steering import MaxDrawdown as MaxDrawdown
+    from tsgen.steering import PathMean as PathMean
+    from tsgen.steering import RealisedVolatility as RealisedVolatility
+    from tsgen.steering import RiskConstraint as RiskConstraint
+    from tsgen.steering import SteeredGenerator as SteeredGenerator
+    from tsgen.steering import SteeringConfig as SteeringConfig
+    from tsgen.steering import TerminalLoss as TerminalLoss
+    from tsgen.steering import TerminalReturn as TerminalReturn
+    from tsgen.steering import load_steered as load_steered
+    from tsgen.steering import steer as steer
 
 _HOME = {
     "AdaptedDiffusionGenerator": "tsgen.generator",
+    "BarrierHit": "tsgen.steering",
+    "DrawdownBeyond": "tsgen.steering",
     "EvaluationConfig": "tsgen.evaluation.evaluation_config",
+    "EventProbability": "tsgen.steering",
+    "ExpectedShortfall": "tsgen.steering",
     "GeneratorConfig": "tsgen.generator",
+    "MaxDrawdown": "tsgen.steering",
+    "PathMean": "tsgen.steering",
+    "RealisedVolatility": "tsgen.steering",
     "ReturnPanel": "tsgen.marketdata",
+    "RiskConstraint": "tsgen.steering",
     "ScenarioSet": "tsgen.scenario_set",
     "Scorecard": "tsgen.evaluation.scorecard",
+    "SteeredGenerator": "tsgen.steering",
+    "SteeringConfig": "tsgen.steering",
+    "TerminalLoss": "tsgen.steering",
+    "TerminalReturn": "tsgen.steering",
     "entropy_pooling": "tsgen.reweighting",
     "evaluate": "tsgen.evaluation.model_judgement",
     "fit_generator": "tsgen.generator",
     "list_datasets": "tsgen.marketdata",
     "load_generator": "tsgen.generator",
     "load_returns": "tsgen.marketdata",
+    "load_steered": "tsgen.steering",
+    "match_moments": "tsgen.moment_matching",
+    "steer": "tsgen.steering",
 }
 
 __all__ = [
     "AdaptedDiffusionGenerator",
+    "BarrierHit",
+    "DrawdownBeyond",
     "EvaluationConfig",
+    "EventProbability",
+    "ExpectedShortfall",
     "GeneratorConfig",
+    "MaxDrawdown",
+    "PathMean",
+    "RealisedVolatility",
     "ReturnPanel",
+    "RiskConstraint",
     "ScenarioSet",
     "Scorecard",
+    "SteeredGenerator",
+    "SteeringConfig",
+    "TerminalLoss",
+    "TerminalReturn",
     "baselines",
     "entropy_pooling",
     "evaluate",
@@ -54,7 +96,10 @@ __all__ = [
     "list_datasets",
     "load_generator",
     "load_returns",
+    "load_steered",
+    "match_moments",
     "reweighting",
+    "steer",
 ]
 
 try:

@@ -24,6 +24,21 @@ TSGEN_NAMES = {
     "load_generator",
     "load_returns",
     "reweighting",
+    "match_moments",
+    "BarrierHit",
+    "DrawdownBeyond",
+    "EventProbability",
+    "ExpectedShortfall",
+    "MaxDrawdown",
+    "PathMean",
+    "RealisedVolatility",
+    "RiskConstraint",
+    "SteeredGenerator",
+    "SteeringConfig",
+    "TerminalLoss",
+    "TerminalReturn",
+    "load_steered",
+    "steer",
 }
 
 
