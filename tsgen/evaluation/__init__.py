@@ -17,6 +17,9 @@ from tsgen.evaluation.classifier_two_sample import (
     classifier_test,
     window_features,
 )
+from tsgen.evaluation.conditional_law import (
+    conditional_law_check,
+)
 from tsgen.evaluation.dependence import (
     dependence,
 )
@@ -125,6 +128,7 @@ __all__ = [
     "berkowitz_test",
     "classifier_test",
     "conditional_coverage_test",
+    "conditional_law_check",
     "dependence",
     "diebold_mariano",
     "duration_test",
