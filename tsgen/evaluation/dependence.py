@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from tsgen.evaluation.finite_input import require_finite
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.paired_windows import PairedWindows
 from tsgen.evaluation.world_comparison import DEFAULT_EFFORT, ComparisonEffort, compare_worlds, root_mean_square
@@ -110,6 +111,7 @@ def tail_dependence(uniforms: NDArray[np.float64], level: float) -> NDArray[np.f
     >>> tail_dependence(np.hstack([u, u, 1 - u]), 0.05).round(6).tolist()
     [1.0, 0.0, 0.0]
     """
+    require_finite(uniforms, "ranks")
     beyond = (uniforms <= level + 1e-12).astype(np.float64)
     return _upper(beyond.T @ beyond) / (level * (len(uniforms) + 1))
 

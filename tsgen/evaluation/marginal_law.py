@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsgen.errors import DataError
+from tsgen.evaluation.finite_input import require_finite
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.paired_windows import PairedWindows
 from tsgen.evaluation.world_comparison import DEFAULT_EFFORT, ComparisonEffort, WorldComparison, compare_worlds
@@ -106,6 +107,7 @@ def hill_indices(world: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> bool((abs(hill_indices(draws) - 0.3) < 0.06).all())
     True
     """
+    require_finite(world, "returns")
     flat = world.reshape(-1, world.shape[-1])
     count = max(_FEWEST_EXCEEDANCES, int(_TAIL_SHARE * len(flat)))
     ordered = np.sort(flat, axis=0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError
+from tsgen.evaluation.finite_input import require_finite
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.paired_windows import PairedWindows
 from tsgen.evaluation.world_comparison import DEFAULT_EFFORT, ComparisonEffort, WorldComparison, compare_worlds
@@ -158,6 +159,7 @@ def ranks_within_units(values: NDArray[np.float64], *, rng: np.random.Generator)
     >>> ranks_within_units(np.array([[[3.0], [1.0]]]), rng=np.random.default_rng(0)).tolist()
     [[[0.75], [0.25]]]
     """
+    require_finite(values, "functionals")
     tie_breaker = rng.random(values.shape)
     order = np.lexsort((tie_breaker, values), axis=1)
     ranks = np.empty(values.shape)
