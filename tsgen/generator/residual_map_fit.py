@@ -13,6 +13,7 @@ from tsgen.sampling.adapted_sampler import ConditionalSampler, innovations_given
 from tsgen.torch_streams import torch_stream
 from tsgen.training.head_selection import Comparison
 from tsgen.training.training_rows import TrainingRows
+from tsgen.whitening.low_rank_root import LowRankRoot
 from tsgen.whitening.residual_map import ResidualMap
 
 Array = NDArray[np.float64]
@@ -97,7 +98,8 @@ def common_direction(sampler: ConditionalSampler) -> Array:
     root = whitening.predict(whitening.start(1)).root
     if root is None or whitening.n_assets == 1:
         return np.zeros(whitening.n_assets)
-    vectors = np.linalg.eigh((root[0] @ root[0].T).double().numpy())[1]
+    mixing = (root.dense() if isinstance(root, LowRankRoot) else root)[0].double()
+    vectors = np.linalg.eigh((mixing @ mixing.T).numpy())[1]
     first = vectors[:, -1]
     return first if first.sum() > 0 else -first
 
