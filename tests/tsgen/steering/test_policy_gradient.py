@@ -29,6 +29,7 @@ def statistic():
     return BoundedMean(title="", relation=None, level=0.0, centre=0.0, unit=unit, lower=-1.0, upper=1.0)
 
 
+@pytest.mark.slow
 def test_it_climbs_towards_the_known_optimum():
     """max E[l x] - KL over shifts of N(0, 1) is l^2 / 2 = 0.5, reached at a mean of one unit."""
     chain = chain_of()
