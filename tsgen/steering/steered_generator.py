@@ -178,10 +178,10 @@ class SteeredGenerator:
         if history is None:
             return
         same = isinstance(history, ReturnPanel) and history.assets == self.assets and len(history.dates) > 0
-        if not same or self.reference.asof != history.dates[-1]:
+        if not same or self.reference.starts_after != history.dates[-1]:
             raise ConfigError(
-                f"this generator was steered for the state at {self.reference.asof}: levels and control hold there "
-                "only. Leave history out, or call tsgen.steer again with the new history."
+                f"this generator was steered for the state at {self.reference.starts_after}: levels and control hold "
+                "there only. Leave history out, or call tsgen.steer again with the new history."
             )
 
     def save(self, folder: str | Path) -> None:

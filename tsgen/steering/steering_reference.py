@@ -106,6 +106,8 @@ class SteeringReference:
         Periods already seen by the whitening (limits the horizon of laws known for so many periods only).
     asof : Timestamp or None
         Last date seen in any way.
+    starts_after : Timestamp or None
+        Last date before the paths.
     residual_map : ResidualMap, optional
         Correction of the innovation law, applied to every period's result of the chain. The chain is what is steered,
         so densities and divergences do not change.
@@ -121,6 +123,7 @@ class SteeringReference:
     lookback: int = 0
     elapsed: int = 0
     asof: pd.Timestamp | None = None
+    starts_after: pd.Timestamp | None = None
     residual_map: ResidualMap | None = None
 
     def plan(self, n_steps: int) -> StochasticPlan:
@@ -197,6 +200,7 @@ def reference_of(
         lookback=lookback,
         elapsed=elapsed,
         asof=max((stamp for stamp in seen if stamp is not None), default=None),
+        starts_after=seen[-1],
         residual_map=generator.residual_map,
     )
 
