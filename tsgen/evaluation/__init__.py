@@ -33,12 +33,6 @@ from tsgen.evaluation.expected_shortfall_tests import (
     z1_statistic,
     z2_statistic,
 )
-from tsgen.evaluation.forecast_calibration import (
-    BerkowitzTest,
-    UniformityTest,
-    berkowitz_test,
-    uniformity_test,
-)
 from tsgen.evaluation.joint_var_es_score import (
     joint_var_es_score,
 )
@@ -67,9 +61,6 @@ from tsgen.evaluation.nested_adapted_wasserstein import (
 )
 from tsgen.evaluation.paired_windows import (
     PairedWindows,
-    window_dates,
-    windows_at,
-    windows_of_paths,
 )
 from tsgen.evaluation.path_functionals import (
     path_functionals,
@@ -100,6 +91,12 @@ from tsgen.evaluation.temporal_law import (
     lagged_cross_correlation,
     temporal_law,
 )
+from tsgen.evaluation.uniformity_tests import (
+    BerkowitzTest,
+    UniformityTest,
+    berkowitz_test,
+    uniformity_test,
+)
 from tsgen.evaluation.value_at_risk_tests import (
     LikelihoodRatioTest,
     conditional_coverage_test,
@@ -107,6 +104,11 @@ from tsgen.evaluation.value_at_risk_tests import (
     exceedances,
     independence_test,
     kupiec_test,
+)
+from tsgen.evaluation.window_pairing import (
+    window_dates,
+    windows_at,
+    windows_of_paths,
 )
 from tsgen.evaluation.world_comparison import (
     ComparisonEffort,

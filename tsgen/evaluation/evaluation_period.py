@@ -6,7 +6,7 @@ from typing import Any, final
 import pandas as pd
 
 from tsgen.errors import DataError, LookAheadError
-from tsgen.evaluation.paired_windows import window_dates
+from tsgen.evaluation.window_pairing import window_dates
 from tsgen.marketdata import ReturnPanel
 
 

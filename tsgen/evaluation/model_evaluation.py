@@ -19,12 +19,13 @@ from tsgen.evaluation.memorisation import memorisation
 from tsgen.evaluation.metric_families import Family, compute_families, window_families
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.model_comparison import MIN_BLOCKS
-from tsgen.evaluation.paired_windows import PairedWindows, windows_at, windows_of_paths
+from tsgen.evaluation.paired_windows import PairedWindows
 from tsgen.evaluation.proper_scores import energy_scores, variogram_scores
 from tsgen.evaluation.regime_split import REGIMES, regime_calibration_metrics, regime_labels, usable_regimes
 from tsgen.evaluation.scorecard import SkippedMetrics
 from tsgen.evaluation.stylised_facts import StylisedFact, stylised_facts
 from tsgen.evaluation.tail_risk_metrics import daily_scores, expected_shortfall_metrics, value_at_risk_metrics
+from tsgen.evaluation.window_pairing import windows_at, windows_of_paths
 from tsgen.random_streams import numpy_stream
 from tsgen.scenario_set import ScenarioSet
 

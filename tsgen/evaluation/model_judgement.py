@@ -16,9 +16,9 @@ from tsgen.evaluation.evaluation_config import EvaluationConfig
 from tsgen.evaluation.evaluation_period import EvaluationPeriod, evaluation_period
 from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.model_evaluation import ModelEvaluation, evaluate_dated, evaluate_paths
-from tsgen.evaluation.paired_windows import window_dates
 from tsgen.evaluation.score_comparison import compare_scores
 from tsgen.evaluation.scorecard import Scorecard, SkippedMetrics
+from tsgen.evaluation.window_pairing import window_dates
 from tsgen.marketdata import ReturnPanel
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed

@@ -5,14 +5,13 @@ meaningful and tests need no floor. The floor given beside a single score is wha
 if it were right: its own scenarios scored against each other. Scores are averages over dates.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
 from tsgen.errors import DataError
+from tsgen.evaluation.block_mean import block_mean
 from tsgen.evaluation.metric_result import MetricResult, judge
 from tsgen.evaluation.paired_windows import PairedWindows
 from tsgen.evaluation.world_comparison import DEFAULT_EFFORT, ComparisonEffort
@@ -22,14 +21,6 @@ _GROUP = "proper scores"
 # 100 variables are 4,950 pairs: seconds, and more pairs are dominated by noise (Scheuerer, Hamill 2015, section 4)
 _MOST_VARIABLES = 100
 _ORDER = 0.5
-
-
-class BlockMean(NamedTuple):
-    """Mean of a series with a standard error from blocks of neighbours."""
-
-    mean: float
-    standard_error: float
-    n_blocks: int
 
 
 def proper_scores(
@@ -214,45 +205,6 @@ def score_differences(first: PairedWindows, second: PairedWindows) -> tuple[Metr
         _difference("energy score", energy_scores(first) - energy_scores(second), dependent=dependent),
         _difference("variogram score", variogram_scores(first) - variogram_scores(second), dependent=dependent),
     )
-
-
-def block_mean(series: NDArray[np.float64], *, dependent: bool) -> BlockMean:
-    """Mean and its standard error from non-overlapping blocks of about ``n^(1/3)`` neighbours.
-
-    Parameters
-    ----------
-    series : array of shape (unit,)
-        At least 8 values.
-    dependent : bool
-        False: neighbours are independent, blocks of one.
-
-    Returns
-    -------
-    BlockMean
-        The mean is over all values; a last incomplete block is left out of the standard error.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than 8 values, or some are not finite.
-
-    References
-    ----------
-    Carlstein (1986), "The use of subseries values for estimating the variance of a general statistic".
-
-    Examples
-    --------
-    >>> block_mean(np.arange(8.0), dependent=False).mean
-    3.5
-    """
-    if len(series) < 8:
-        raise DataError(f"a block standard error needs at least 8 values: got {len(series)}. Use more dates.")
-    if not np.isfinite(series).all():
-        raise DataError(f"a block standard error needs finite values: {int((~np.isfinite(series)).sum())} are not.")
-    length = int(np.ceil(len(series) ** (1 / 3))) if dependent else 1
-    count = len(series) // length
-    means = series[: count * length].reshape(count, length).mean(axis=1)
-    return BlockMean(float(series.mean()), float(means.std(ddof=1) / np.sqrt(count)), count)
 
 
 def _difference(metric: str, differences: NDArray[np.float64], *, dependent: bool) -> MetricResult:

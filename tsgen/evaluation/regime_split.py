@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.evaluation.daily_forecasts import MIN_DATES
 from tsgen.evaluation.dated_scenarios import checked_dates
-from tsgen.evaluation.forecast_calibration import anderson_darling, coverage_error
+from tsgen.evaluation.forecast_calibration import coverage_error
 from tsgen.evaluation.forecast_pool import ForecastPool, judged_metric
 from tsgen.evaluation.metric_result import MetricResult
+from tsgen.evaluation.uniformity_tests import anderson_darling
 from tsgen.marketdata import ReturnPanel
 from tsgen.return_kind import convert_returns
 

@@ -7,7 +7,8 @@ import scoringrules
 from tests.support.volatile_windows import right_pairs
 from tsgen.errors import DataError
 from tsgen.evaluation import PairedWindows, energy_scores, proper_scores, score_differences, variogram_scores
-from tsgen.evaluation.proper_scores import block_mean, block_sums
+from tsgen.evaluation.block_mean import block_mean
+from tsgen.evaluation.proper_scores import block_sums
 
 
 def flat(pairs):
