@@ -212,6 +212,16 @@ class Scorecard:
         if self.paired:
             parts.append("<p>Proper scores, model minus baseline: negative favours the model</p>")
             parts.append(self.paired_differences.to_html(index=False, float_format="{:.4g}".format))
+        if self.confidence_sets:
+            members = self.model_confidence_sets
+            words = members["included"].map({True: "in the set", False: "out"}) + members["p_value"].map(
+                " (p {:.2f})".format
+            )
+            table = members.assign(words=words).pivot_table(
+                index="model", columns="score", values="words", aggfunc="first"
+            )
+            parts.append("<p>Model confidence sets (10 %): in the set = cannot be told from the best by this score</p>")
+            parts.append(table.to_html(na_rep="-"))
         parts += [f"<p>Skipped {html.escape(s.family)}: {html.escape(s.reason)}</p>" for s in self.skipped]
         return "".join(parts)
 

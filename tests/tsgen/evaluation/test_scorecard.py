@@ -143,6 +143,8 @@ def test_html_escapes_and_shows_the_gates(card):
     assert "<note>" not in page
     assert "negative favours the model" in page
     assert "Skipped sensitivity: one date" in page
+    assert "in the set (p 1.00)" in page
+    assert "out (p 0.01)" in page
     leak = Scorecard(model="mine", results=(result("future", group="adaptedness", verdict="reject"),))
     assert "Gate failed" in leak._repr_html_()
 
