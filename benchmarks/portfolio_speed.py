@@ -41,16 +41,23 @@ def names(n_assets: int) -> list[str]:
     return [f"A{i}" for i in range(n_assets)]
 
 
-def timed(work: Callable[[int], object], repeats: int) -> dict[str, float]:
-    """Median processor and wall seconds of ``work(seed)``; the first call does not count."""
-    work(0)
-    cpu, wall = [], []
-    for i in range(repeats):
-        start, now = time.process_time(), time.perf_counter()
-        work(i % SEEDS)
-        cpu.append(time.process_time() - start)
-        wall.append(time.perf_counter() - now)
-    return {"cpu_ms": round(1e3 * float(np.median(cpu)), 3), "wall_ms": round(1e3 * float(np.median(wall)), 3)}
+def timed(works: dict[str, tuple[Callable[[int], object], int]], rounds: int) -> dict[str, dict[str, float]]:
+    """Median processor and wall milliseconds of each ``work(seed)``; the first call does not count.
+
+    In every round each one runs as often as its number says, one after the other: what the machine does meanwhile
+    falls on all of them.
+    """
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for work, _ in works.values():
+        work(0)
+    for _ in range(rounds):
+        for name, (work, often) in works.items():
+            for _ in range(often):
+                start, now = time.process_time(), time.perf_counter()
+                work(len(spent[name]) % SEEDS)
+                spent[name].append((time.process_time() - start, time.perf_counter() - now))
+    medians = {name: 1e3 * np.median(times, axis=0) for name, times in spent.items()}
+    return {name: {"cpu_ms": round(float(c), 3), "wall_ms": round(float(w), 3)} for name, (c, w) in medians.items()}
 
 
 # --- mean-variance ---
@@ -65,9 +72,11 @@ def mean_variance_case(n: int, repeats: int) -> dict:
     moments = [(x.mean(axis=0), np.cov(x.T)) for x in samples]
     frames = [pd.DataFrame(x, columns=names(n), index=pd.bdate_range("2000-01-03", periods=len(x))) for x in samples]
 
+    assets = tuple(names(n))
+
     def ours(i: int, engine: str) -> pd.Series:
         mean, covariance = moments[i]
-        given = HorizonMoments(mean=mean, covariance=covariance, assets=tuple(names(n)), horizon=1)
+        given = HorizonMoments(mean=mean, covariance=covariance, assets=assets, horizon=1)
         return mean_variance(given, risk_aversion=GAMMA, engine=engine).weights
 
     def pyportfolioopt(i: int) -> object:
@@ -83,12 +92,11 @@ def mean_variance_case(n: int, repeats: int) -> dict:
         model.assets_stats(method_mu="hist", method_cov="hist")
         return model.optimization(model="Classic", rm="MV", obj="Utility", l=GAMMA / 2)
 
-    own = {
-        "direct": timed(partial(ours, engine="direct"), 40 * repeats),
-        "cvxpy": timed(partial(ours, engine="cvxpy"), repeats),
-    }
-    peers = {f.__name__: timed(f, repeats) for f in (pyportfolioopt, skfolio, riskfolio)}
-    return {"ours": own, "peers": peers, "ratios": {"cold": ratio(peers, own["direct"])}}
+    own = {"direct": (partial(ours, engine="direct"), 20), "cvxpy": (partial(ours, engine="cvxpy"), 1)}
+    others = {f.__name__: (f, 2) for f in (pyportfolioopt, skfolio, riskfolio)}
+    found = timed({**own, **others}, repeats)
+    mine, peers = {name: found[name] for name in own}, {name: found[name] for name in others}
+    return {"ours": mine, "peers": peers, "ratios": {"cold": ratio(peers, mine["direct"])}}
 
 
 # --- mean-CVaR: least CVaR for a return ---
@@ -108,11 +116,11 @@ def mean_cvar_case(n: int, rows: int, repeats: int, *, peers: bool = True) -> di
     following = [np.concatenate([x[rows // 10 :], returns(n, rows // 10, 500 + i)]) for i, x in enumerate(samples)]
     starts = [ours(i, "direct", samples) for i in range(SEEDS)]
     own = {
-        "cold": timed(lambda i: ours(i, "direct", samples), 4 * repeats),
-        "warm": timed(lambda i: ours(i, DirectEngine(start=starts[i]), following), 4 * repeats),
+        "cold": (lambda i: ours(i, "direct", samples), 4),
+        "warm": (lambda i: ours(i, DirectEngine(start=starts[i]), following), 4),
     }
     if not peers:
-        return {"ours": own}
+        return {"ours": timed(own, repeats)}
 
     def pyportfolioopt(i: int) -> object:
         from pypfopt import EfficientCVaR
@@ -133,8 +141,10 @@ def mean_cvar_case(n: int, rows: int, repeats: int, *, peers: bool = True) -> di
         model.lowerret = targets[i]
         return model.optimization(model="Classic", rm="CVaR", obj="MinRisk")
 
-    others = {f.__name__: timed(f, repeats) for f in (pyportfolioopt, skfolio, riskfolio)}
-    return {"ours": own, "peers": others, "ratios": {kind: ratio(others, own[kind]) for kind in own}}
+    others = {f.__name__: (f, 1) for f in (pyportfolioopt, skfolio, riskfolio)}
+    found = timed({**own, **others}, repeats)
+    mine, theirs = {name: found[name] for name in own}, {name: found[name] for name in others}
+    return {"ours": mine, "peers": theirs, "ratios": {kind: ratio(theirs, mine[kind]) for kind in own}}
 
 
 def ratio(peers: dict, own: dict) -> dict[str, float]:

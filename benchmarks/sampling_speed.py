@@ -21,8 +21,8 @@ from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
 
-HORIZON, PATHS, REPEATS = 32, 2_048, 9
-PANEL_HORIZON, PANEL_PATHS = 250, 1_024
+HORIZON, PATHS, REPEATS = 32, 2_048, 7
+PANEL_HORIZON, PANEL_PATHS = 250, 512
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:

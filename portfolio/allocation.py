@@ -91,6 +91,48 @@ class Allocation:
         return f"<p><b>{html.escape(repr(self))}</b></p>{table}{more}"
 
 
+def allocation_of(
+    values: NDArray[np.float64],
+    index: pd.Index,
+    *,
+    status: AllocationStatus,
+    objective: float | None,
+    diagnostics: dict[str, Any],
+) -> Allocation:
+    """`Allocation` of an array that nobody else holds; the Series is made once instead of twice.
+
+    Parameters
+    ----------
+    values : ndarray of shape (asset,), float64
+        Handed over: read-only from here on.
+    index : Index
+        Unique names as strings, named ``asset``.
+    status, objective, diagnostics
+        As in `Allocation`.
+
+    Raises
+    ------
+    DataError
+        If weights or the objective are not finite.
+
+    Examples
+    --------
+    >>> index = pd.Index(["A", "B"], name="asset")
+    >>> allocation_of(np.array([0.6, 0.4]), index, status="optimal", objective=0.1, diagnostics={})
+    Allocation(2 assets, sum 1, largest A 0.6, optimal)
+    """
+    if not np.isfinite(values).all() or (objective is not None and not math.isfinite(objective)):
+        return Allocation(
+            weights=pd.Series(values, index=index), status=status, objective=objective, diagnostics=diagnostics
+        )
+    values.flags.writeable = False
+    allocation = object.__new__(Allocation)
+    fields = (("weights", pd.Series(values, index=index, name="weight", copy=False)), ("status", status))
+    for name, value in (*fields, ("objective", objective), ("diagnostics", diagnostics)):
+        object.__setattr__(allocation, name, value)
+    return allocation
+
+
 def _owned(weights: pd.Series) -> tuple[pd.Index, NDArray[np.float64]]:
     """Names as an index of strings, and a copy of the values, both checked."""
     index = weights.index

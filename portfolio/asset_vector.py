@@ -4,6 +4,7 @@ Names are matched by name, never by position; nothing is filled in or dropped. U
 weights, bounds, cost rates and weights to evaluate.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,8 @@ def asset_vector(
     >>> asset_vector({"B": 0.4, "A": 0.6}, ["A", "B"], what="previous").tolist()
     [0.6, 0.4]
     """
+    if scalar and type(values) is float and (math.isfinite(values) or (infinite and math.isinf(values))):
+        return np.full(len(assets), values)
     raw = _by_name(values, assets, what) if isinstance(values, (Mapping, pd.Series)) else values
     try:
         vector = np.array(raw, dtype=np.float64)

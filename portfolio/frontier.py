@@ -11,6 +11,7 @@ from portfolio.allocation import Allocation
 from portfolio.asset_vector import AssetValues
 from portfolio.constraints import Constraint
 from portfolio.costs import Cost
+from portfolio.engines import EngineChoice
 from portfolio.mean_risk import optimise
 from portfolio.mean_risk_problem import MeanRiskProblem, mean_risk_problem
 from portfolio.moments import HorizonMoments
@@ -97,6 +98,7 @@ def efficient_frontier(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> EfficientFrontier:
     """Portfolios of least ``risk`` for evenly spaced values of another measure.
 
@@ -113,6 +115,8 @@ def efficient_frontier(
         As in `mean_variance`.
     wealth : {"buy_and_hold", "rebalanced"}
         Convention of return and risk, see `portfolio.wealth`.
+    engine : {"auto", "cvxpy", "direct"} or Engine
+        As in `mean_variance`; solves every point.
 
     Returns
     -------
@@ -144,9 +148,8 @@ def efficient_frontier(
         best_other = replace(problem, risk_weight=0.0)
     else:
         best_other = replace(least_risk, measure=_checked_other(against, risk))
-    first = optimise(least_risk)
-    ends = [_other(allocation, problem, against) for allocation in (first, optimise(best_other))]
-    allocations = [_between(least_risk, value, against) for value in np.linspace(ends[0], ends[1], n_points)]
+    ends = [_other(optimise(one, engine=engine), problem, against) for one in (least_risk, best_other)]
+    allocations = [_between(least_risk, value, against, engine) for value in np.linspace(ends[0], ends[1], n_points)]
     return _frontier(allocations, problem, against)
 
 
@@ -156,11 +159,13 @@ def _checked_other(against: RiskMeasure, risk: RiskMeasure) -> RiskMeasure:
     return against
 
 
-def _between(least_risk: MeanRiskProblem, value: float, against: RiskMeasure | None) -> Allocation:
+def _between(
+    least_risk: MeanRiskProblem, value: float, against: RiskMeasure | None, engine: EngineChoice
+) -> Allocation:
     """Least risk where the other measure is at least as good as ``value``."""
     slack = _END_SLACK * max(abs(value), 1e-3)
     limit = MinimumReturn(value - slack) if against is None else RiskBudget(against, value + slack)
-    return optimise(replace(least_risk, given=(*least_risk.given, limit)))
+    return optimise(replace(least_risk, given=(*least_risk.given, limit)), engine=engine)
 
 
 def _other(allocation: Allocation, problem: MeanRiskProblem, against: RiskMeasure | None) -> float:

@@ -9,6 +9,9 @@ from portfolio.decision_model import DecisionModel, NamedLimit
 from portfolio.exposure_constraints import NetLeverage
 from tsgen.errors import ConfigError
 
+# immutable, so that every problem may have the same ones
+_LONG_ONLY, _INVESTED = Bounds(), Budget()
+
 
 def with_defaults(constraints: Iterable[Constraint]) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
     """Check the caller's constraints and say which defaults join them.
@@ -46,9 +49,9 @@ def with_defaults(constraints: Iterable[Constraint]) -> tuple[tuple[Constraint, 
             )
     defaults: list[Constraint] = []
     if not any(isinstance(one, Bounds) for one in given):
-        defaults.append(Bounds())
+        defaults.append(_LONG_ONLY)
     if not any(isinstance(one, (Budget, NetLeverage)) for one in given):
-        defaults.append(Budget())
+        defaults.append(_INVESTED)
     return given, tuple(defaults)
 
 

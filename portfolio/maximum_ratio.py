@@ -1,5 +1,6 @@
 """The best ratio of return to risk; the maximum Sharpe ratio is that of volatility."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -7,12 +8,15 @@ from portfolio.allocation import Allocation
 from portfolio.asset_vector import AssetValues
 from portfolio.constraints import Constraint, finite_number
 from portfolio.costs import Cost
+from portfolio.engines import EngineChoice
 from portfolio.errors import SolverError, UnboundedError
+from portfolio.fast_solvers import DirectEngine, DirectRefusal
 from portfolio.mean_risk import optimise
 from portfolio.mean_risk_problem import MeanRiskProblem, mean_risk_problem
 from portfolio.moments import HorizonMoments
 from portfolio.risk_constraints import RiskBudget
 from portfolio.risk_measures import RiskMeasure, Volatility
+from portfolio.sharpe_by_variance import highest_sharpe
 from portfolio.wealth import LinearConvention
 from tsgen.errors import ConfigError
 from tsgen.scenario_set import ScenarioSet
@@ -21,6 +25,8 @@ _VOLATILITY = Volatility()
 # Dinkelbach's steps converge faster than linearly: six is usual
 _MAX_STEPS = 50
 _RATIO_TOLERANCE = 1e-10
+# of the largest volatility of an asset, and in decimals: what solvers and rounding leave of no risk at all
+_RISKLESS, _ROUNDING = 1e-5, 1e-12
 
 
 def maximum_ratio(
@@ -32,6 +38,7 @@ def maximum_ratio(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights of the highest (expected return after costs less risk-free return) per unit of risk.
 
@@ -41,6 +48,8 @@ def maximum_ratio(
         As in `target_return`.
     risk_free : float
         Simple return over the horizon that could be earned without risk.
+    engine : {"auto", "cvxpy", "direct"} or Engine
+        As in `mean_variance`; solves every problem of the search.
 
     Returns
     -------
@@ -59,7 +68,9 @@ def maximum_ratio(
     -----
     The ratio of a concave and a convex function, maximised by Dinkelbach's method: maximise return less
     ``q`` times risk, set ``q`` to the ratio found, repeat. All constraints and costs keep their meaning, which
-    they do not under the usual change of variables. Duals are those of the last of these problems.
+    they do not under the usual change of variables. Duals are those of the last of these problems. The direct engines
+    do not take return less volatility: for them the search is over the risk aversion of mean-variance problems
+    (`portfolio.sharpe_by_variance`), with the same result.
 
     References
     ----------
@@ -78,18 +89,9 @@ def maximum_ratio(
     )
     if problem.measure.degree != 1:
         raise ConfigError(f"a ratio needs a measure in units of return, such as Volatility(): got {measure!r}.")
-    allocation = _start(problem)
-    ratio, steps = _ratio(allocation, free), 1
-    while steps < _MAX_STEPS:
-        following = optimise(replace(problem, risk_weight=ratio))
-        better = _ratio(following, free)
-        steps += 1
-        if better <= ratio * (1.0 + _RATIO_TOLERANCE):
-            allocation, ratio = (following, better) if better > ratio else (allocation, ratio)
-            break
-        allocation, ratio = following, better
+    allocation, steps = _best(problem, free, engine)
     facts = {**allocation.diagnostics, "risk_free": free, "steps": steps}
-    return replace(allocation, objective=ratio, diagnostics=facts)
+    return replace(allocation, objective=_ratio(allocation, problem, free), diagnostics=facts)
 
 
 def maximum_sharpe(
@@ -100,12 +102,13 @@ def maximum_sharpe(
     costs: Cost | None = None,
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
+    engine: EngineChoice = "auto",
 ) -> Allocation:
     """Weights of the highest Sharpe ratio over the horizon; `maximum_ratio` with `Volatility`.
 
     Parameters
     ----------
-    scenarios, risk_free, constraints, costs, previous, wealth
+    scenarios, risk_free, constraints, costs, previous, wealth, engine
         As in `maximum_ratio`.
 
     Returns
@@ -133,31 +136,80 @@ def maximum_sharpe(
         costs=costs,
         previous=previous,
         wealth=wealth,
+        engine=engine,
     )
 
 
-def _start(problem: MeanRiskProblem) -> Allocation:
+def _best(problem: MeanRiskProblem, risk_free: float, engine: EngineChoice) -> tuple[Allocation, int]:
+    """The allocation of highest ratio, and the number of problems solved."""
+    direct = engine == "direct" or isinstance(engine, DirectEngine)
+    if not isinstance(problem.measure, Volatility) or not (direct or engine == "auto"):
+        return _dinkelbach(problem, risk_free, engine)
+    try:
+        return _by_variance(problem, risk_free, engine if direct else "direct")
+    except (DirectRefusal, SolverError):
+        if direct:
+            raise
+    return _dinkelbach(problem, risk_free, engine)
+
+
+def _dinkelbach(problem: MeanRiskProblem, risk_free: float, engine: EngineChoice) -> tuple[Allocation, int]:
+    allocation = _start(problem, engine)
+    ratio, steps = _ratio(allocation, problem, risk_free), 1
+    while steps < _MAX_STEPS:
+        following = optimise(replace(problem, risk_weight=ratio), engine=engine)
+        better = _ratio(following, problem, risk_free)
+        steps += 1
+        if better > ratio:
+            allocation = following
+        if better <= ratio * (1.0 + _RATIO_TOLERANCE):
+            break
+        ratio = better
+    return allocation, steps
+
+
+def _by_variance(problem: MeanRiskProblem, risk_free: float, engine: EngineChoice) -> tuple[Allocation, int]:
+    """As `_dinkelbach`, for volatility."""
+    moments = problem.outlook.moments
+    start, steps = 1.0 / max(float(moments.covariance.diagonal().max()), 1e-300), 1
+    try:
+        highest = optimise(replace(problem, risk_weight=0.0), engine=engine)
+        # refuses if nothing is earned
+        start = _ratio(highest, problem, risk_free) / highest.diagnostics["risk"]
+    except UnboundedError:
+        start *= float(abs(moments.mean).max()) or 1.0
+    found, more = highest_sharpe(problem, lambda one: _excess(one, risk_free), start, engine)
+    facts = {"risk": found.diagnostics["volatility"], "risk_measure": repr(problem.measure)}
+    return replace(found, diagnostics={**found.diagnostics, **facts}), steps + more
+
+
+def _start(problem: MeanRiskProblem, engine: EngineChoice) -> Allocation:
     """Highest return; if that is unbounded, highest return at ten times the least risk."""
     try:
-        return optimise(replace(problem, risk_weight=0.0))
+        return optimise(replace(problem, risk_weight=0.0), engine=engine)
     except (UnboundedError, SolverError):
         # without risk and without bounds the solver may also just not end
-        least = optimise(replace(problem, return_weight=0.0)).diagnostics["risk"]
+        least = optimise(replace(problem, return_weight=0.0), engine=engine).diagnostics["risk"]
         if not least > 0.0:
             raise
         budget = RiskBudget(problem.measure, 10.0 * least)
-        return optimise(replace(problem, risk_weight=0.0, given=(*problem.given, budget)))
+        return optimise(replace(problem, risk_weight=0.0, given=(*problem.given, budget)), engine=engine)
 
 
-def _ratio(allocation: Allocation, risk_free: float) -> float:
+def _excess(allocation: Allocation, risk_free: float) -> float:
     facts = allocation.diagnostics
-    excess = facts["expected_return"] - facts["worst_case_loss"] - facts["cost"] - risk_free
+    return facts["expected_return"] - facts["worst_case_loss"] - facts["cost"] - risk_free
+
+
+def _ratio(allocation: Allocation, problem: MeanRiskProblem, risk_free: float) -> float:
+    largest = math.sqrt(float(problem.outlook.moments.covariance.diagonal().max()))
+    facts, excess = allocation.diagnostics, _excess(allocation, risk_free)
     if not excess > 0.0:
         raise ConfigError(
             f"no portfolio within the constraints earns more than the risk-free return {risk_free:g}: the best excess "
             f"is {excess:.3g}, and a ratio of losses means nothing. Use minimum_risk, or a lower risk_free."
         )
-    if not facts["risk"] > 1e-12:
+    if not facts["risk"] > max(_RISKLESS * largest, _ROUNDING):
         raise ConfigError(
             f"a portfolio earns {excess:.3g} more than the risk-free return at no risk (risk {facts['risk']:.3g}): the "
             "ratio has no maximum. Use mean_variance or target_risk."

@@ -1,6 +1,6 @@
 """Solve a `MeanRiskProblem` and report: the engine finds weights, everything else is recomputed here."""
 
-from collections.abc import Sequence
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from portfolio.allocation import Allocation
-from portfolio.constraints import Bounds, Constraint
+from portfolio.allocation import Allocation, allocation_of
 from portfolio.convex_solver import Solution
 from portfolio.engines import EngineChoice, solve_with
 from portfolio.mean_risk_problem import MeanRiskProblem
-from portfolio.risk_measures import Volatility
+from portfolio.risk_measures import Variance
 
 # interior points end this close to a bound, on either side
 _PROJECTION_LIMIT = 1e-8
@@ -62,11 +61,12 @@ def optimise(problem: MeanRiskProblem, *, engine: EngineChoice = "auto", **facts
     [0.0, 1.0]
     """
     solution, used, note = solve_with(engine, problem)
-    weights, moved = _onto_bounds(solution.weights, problem.constraints, problem.assets)
+    weights, moved = _onto_bounds(solution.weights, problem)
     numbers = _numbers(weights, problem, solution)
     wealth = problem.outlook.wealth
-    return Allocation(
-        weights=pd.Series(weights, index=_index(problem.assets)),
+    return allocation_of(
+        weights,
+        _index(problem.assets),
         status=solution.status,
         objective=numbers.pop("objective"),
         diagnostics={
@@ -86,16 +86,16 @@ def optimise(problem: MeanRiskProblem, *, engine: EngineChoice = "auto", **facts
     )
 
 
-def _onto_bounds(
-    weights: NDArray[np.float64], constraints: Sequence[Constraint], assets: Sequence[str]
-) -> tuple[NDArray[np.float64], float]:
+def _onto_bounds(weights: NDArray[np.float64], problem: MeanRiskProblem) -> tuple[NDArray[np.float64], float]:
     """Project rounding-sized violations of bounds; larger ones stay and show in the residuals."""
-    projected = weights.copy()
-    for one in constraints:
-        if isinstance(one, Bounds):
-            near = np.clip(projected, *one.arrays(assets))
-            projected = np.where(np.abs(near - projected) <= _PROJECTION_LIMIT, near, projected)
-    return projected, float(np.abs(projected - weights).max())
+    lower, upper = problem.box()
+    near = np.minimum(np.maximum(weights, lower), upper)
+    moved = np.abs(near - weights)
+    largest = float(moved.max())
+    if largest <= _PROJECTION_LIMIT:
+        return near, largest
+    small = moved <= _PROJECTION_LIMIT
+    return np.where(small, near, weights), float(moved[small].max(initial=0.0))
 
 
 @lru_cache(maxsize=64)
@@ -111,7 +111,8 @@ def _numbers(w: NDArray[np.float64], problem: MeanRiskProblem, solution: Solutio
     expected = float(moments.mean @ w)
     cost = 0.0 if problem.costs is None else problem.costs.value(pd.Series(trades, index=_index(problem.assets)))
     lost = 0.0 if problem.mean_ellipsoid is None else problem.mean_ellipsoid.value(w, moments)
-    risk = problem.measure.value(w, problem.outlook)
+    variance = Variance().value(w, problem.outlook)
+    risk = variance if isinstance(problem.measure, Variance) else problem.measure.value(w, problem.outlook)
     objective = problem.return_weight * (expected - lost - cost) - problem.risk_weight * risk
     if problem.covariance_box is not None:
         # the worst covariance has no closed form: the solver's value counts
@@ -119,7 +120,7 @@ def _numbers(w: NDArray[np.float64], problem: MeanRiskProblem, solution: Solutio
     return {
         "objective": objective,
         "expected_return": expected,
-        "volatility": Volatility().value(w, problem.outlook),
+        "volatility": math.sqrt(variance),
         "risk": risk,
         "cost": cost,
         "turnover": float(np.abs(trades).sum()),

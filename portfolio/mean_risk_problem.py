@@ -77,12 +77,15 @@ class MeanRiskProblem:
     def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Highest lower and lowest upper bound of each asset, each of shape (asset,)."""
         sides = [one.arrays(self.assets) for one in self.constraints if isinstance(one, Bounds)]
+        if len(sides) == 1:
+            return sides[0]
         return np.max([low for low, _ in sides], axis=0), np.min([high for _, high in sides], axis=0)
 
     def scale(self) -> float:
         """Factor that brings the gradient of the objective to order one."""
         moments = self.outlook.moments
-        variance = float(np.abs(moments.covariance).max())
+        # the largest entry of a positive semi-definite matrix is on its diagonal
+        variance = float(moments.covariance.diagonal().max())
         risk = variance if self.measure.degree == 2 else float(np.sqrt(variance))
         # a variance enters with gradient 2 Sigma w
         factor = 2.0 if self.measure.degree == 2 else 1.0
@@ -99,8 +102,9 @@ def mean_risk_problem(
     previous: AssetValues | None = None,
     wealth: LinearConvention = "buy_and_hold",
     robust: Iterable[Uncertainty] = (),
+    risk_weight: float = 1.0,
 ) -> MeanRiskProblem:
-    """Check the arguments that all optimisers share; the objective is ``net return - risk``.
+    """Check the arguments that all optimisers share; the objective is ``net return - risk_weight * risk``.
 
     Parameters
     ----------
@@ -112,6 +116,8 @@ def mean_risk_problem(
         Convention of return and risk, see `portfolio.wealth`; of no effect on moments.
     robust : iterable of MeanEllipsoid and CovarianceBox
         At most one of each.
+    risk_weight : float
+        Not negative; checked by the caller.
 
     Returns
     -------
@@ -141,7 +147,7 @@ def mean_risk_problem(
     return MeanRiskProblem(
         outlook=outlook,
         measure=measure,
-        risk_weight=1.0,
+        risk_weight=risk_weight,
         return_weight=1.0,
         given=given,
         defaults=defaults,

@@ -1,7 +1,6 @@
 """Mean-variance portfolios: expected return, less risk, less the cost of getting there."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from portfolio.allocation import Allocation
 from portfolio.asset_vector import AssetValues
@@ -95,6 +94,12 @@ def mean_variance(
     """
     gamma = checked_risk_aversion(risk_aversion)
     problem = mean_risk_problem(
-        scenarios, Variance(), constraints=constraints, costs=costs, previous=previous, robust=robust
+        scenarios,
+        Variance(),
+        constraints=constraints,
+        costs=costs,
+        previous=previous,
+        robust=robust,
+        risk_weight=0.5 * gamma,
     )
-    return optimise(replace(problem, risk_weight=0.5 * gamma), engine=engine, risk_aversion=gamma)
+    return optimise(problem, engine=engine, risk_aversion=gamma)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf  # pyright: ignore[reportAttributeAccessIssue]  (made when it is loaded)
 
 from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.scenario_set import ScenarioSet
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # rounding in a sum of outer products is about S * 1e-16 of the largest entry; S is at most some 1e6
 _ROUNDING = 1e-9
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @final
@@ -59,21 +61,21 @@ class HorizonMoments:
     assets: tuple[str, ...]
     horizon: int
     mean_standard_error: NDArray[np.float64] | None = None
-    _regular: bool = field(default=False, init=False, repr=False)
+    _root: NDArray[np.float64] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         names = tuple(map(str, self.assets))
         if not names or len(set(names)) != len(names):
             raise DataError(f"assets must be unique names, at least one: got {names}.")
         mean = _finite(self.mean, (len(names),), "mean")
-        covariance, regular = _checked_covariance(_finite(self.covariance, (len(names), len(names)), "covariance"))
+        covariance, root = _checked_covariance(_finite(self.covariance, (len(names), len(names)), "covariance"))
         error = self.mean_standard_error
         if error is not None:
             error = _finite(error, (len(names),), "mean_standard_error")
         horizon = _checked_horizon(self.horizon)
         for name, value in zip(
-            ("mean", "covariance", "assets", "horizon", "mean_standard_error", "_regular"),
-            (mean, covariance, names, horizon, error, regular),
+            ("mean", "covariance", "assets", "horizon", "mean_standard_error", "_root"),
+            (mean, covariance, names, horizon, error, root),
             strict=True,
         ):
             object.__setattr__(self, name, value)
@@ -86,19 +88,31 @@ class HorizonMoments:
 
     def rank(self) -> int:
         """Number of columns of `factor`."""
-        return len(self.assets) if self._regular else self.factor().shape[1]
+        return self.factor().shape[1] if self._root is None else len(self.assets)
+
+    @property
+    def root(self) -> NDArray[np.float64] | None:
+        """Upper triangle R, shape (asset, asset), with ``R' R`` the covariance up to rounding; below it is no number.
+
+        ``None`` unless the covariance is regular beyond doubt. Left from the check of the covariance: as a guess,
+        and for preconditioning, not for results.
+        """
+        return self._root
 
 
-def _surely_regular(symmetric: NDArray[np.float64]) -> bool:
-    """Whether all eigenvalues are positive beyond rounding; a Cholesky factor costs a twentieth of them."""
-    least = 2.0 * len(symmetric) * np.finfo(np.float64).eps * float(np.trace(symmetric))
+def _regular_root(symmetric: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Cholesky factor if all eigenvalues are positive beyond rounding; it costs a twentieth of them."""
+    least = 2.0 * len(symmetric) * _EPSILON * float(symmetric.trace())
+    if not least > 0.0:
+        return None
     shifted = symmetric.copy()
     shifted.ravel()[:: len(symmetric) + 1] -= least
-    try:
-        np.linalg.cholesky(shifted)
-    except np.linalg.LinAlgError:
-        return False
-    return least > 0.0
+    # the routine reads columns first, and a symmetric matrix is its own transpose
+    root, failed = dpotrf(shifted.T, lower=0, clean=0, overwrite_a=1)
+    if failed:
+        return None
+    root.flags.writeable = False
+    return root
 
 
 def _finite(values: NDArray[np.float64], shape: tuple[int, ...], what: str) -> NDArray[np.float64]:
@@ -111,15 +125,15 @@ def _finite(values: NDArray[np.float64], shape: tuple[int, ...], what: str) -> N
     return array
 
 
-def _checked_covariance(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
-    """The symmetric matrix, and whether it is regular beyond doubt."""
+def _checked_covariance(covariance: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """The symmetric matrix, and its Cholesky factor if it is regular beyond doubt."""
     if not (covariance == covariance.T).all():
         size, gap = float(np.abs(covariance).max()), float(np.abs(covariance - covariance.T).max())
         if gap > _ROUNDING * size:
             raise DataError(f"covariance must be symmetric: entries differ from their mirror image by up to {gap:.3g}.")
         covariance = (covariance + covariance.T) / 2
-    regular = _surely_regular(covariance)
-    if not regular:
+    root = _regular_root(covariance)
+    if root is None:
         lowest = float(np.linalg.eigvalsh(covariance)[0])
         if lowest < -_ROUNDING * float(np.abs(covariance).max()):
             raise DataError(
@@ -127,7 +141,7 @@ def _checked_covariance(covariance: NDArray[np.float64]) -> tuple[NDArray[np.flo
                 "Pairwise estimates often are not; estimate it from complete rows, or shrink it."
             )
     covariance.flags.writeable = False
-    return covariance, regular
+    return covariance, root
 
 
 def _checked_horizon(horizon: int) -> int:

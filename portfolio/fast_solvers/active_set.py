@@ -5,14 +5,16 @@ multiplier has the wrong sign come back. It need not settle, and knows bounds an
 takes the rest.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dposv  # pyright: ignore[reportAttributeAccessIssue]  (made when it is loaded)
+from scipy.linalg.lapack import dposv, dpotrs  # pyright: ignore[reportAttributeAccessIssue]  (made when it is loaded)
 
 from portfolio.fast_solvers.direct_form import Array, DirectForm, Multipliers
 
 NAME = "active set"
-MAX_STEPS = 12
+MAX_STEPS = 20
 # rounding of columns (fractions of wealth), of multipliers (gradients of order one) and of other rows
 _TOUCH, _SIGN = 1e-13, 1e-12
 
@@ -45,8 +47,9 @@ def solve_by_active_sets(form: DirectForm) -> tuple[Array, Multipliers, int] | N
     [0.7, 0.3]
     """
     equal = form.equal
-    matrix, target = form.matrix[equal], form.row_upper[equal]
-    side = np.zeros(form.n_columns, dtype=np.int8)
+    matrix, target = (form.matrix, form.row_upper) if equal.all() else (form.matrix[equal], form.row_upper[equal])
+    low, high = form.lower - _TOUCH, form.upper + _TOUCH
+    side = _guess(form, matrix, target, low, high)
     step = 0
     for step in range(1, MAX_STEPS + 1):  # noqa: B007  (reported)
         found = _on_sides(form, side, matrix, target)
@@ -56,8 +59,8 @@ def solve_by_active_sets(form: DirectForm) -> tuple[Array, Multipliers, int] | N
         slope = form.quadratic @ x
         slope += form.linear
         slope += prices @ matrix
-        moved = _moved(form, side, x, slope)
-        if (moved == side).all():
+        moved = _moved(side, x, slope, low, high)
+        if moved.tobytes() == side.tobytes():
             break
         side = moved
     else:
@@ -68,51 +71,81 @@ def solve_by_active_sets(form: DirectForm) -> tuple[Array, Multipliers, int] | N
     by_row = np.zeros(len(form.rows))
     by_row[equal] = prices
     multipliers = Multipliers(
-        lower=np.where(side < 0, np.maximum(slope, 0.0), 0.0),
-        upper=np.where(side > 0, np.maximum(-slope, 0.0), 0.0),
+        lower=np.maximum(slope, 0.0) * (side < 0),
+        upper=np.maximum(-slope, 0.0) * (side > 0),
         rows=by_row,
         pairs=np.zeros(0),
     )
     return x, multipliers, step
 
 
-def _on_sides(form: DirectForm, side: NDArray[np.int8], matrix: Array, target: Array) -> tuple[Array, Array] | None:
-    """Minimum with some columns on their bounds and the rows of ``matrix`` equal; columns and prices of rows."""
-    free = np.flatnonzero(side == 0)
-    if not len(free):
-        return None
-    if len(free) == len(side):
-        x, slope, block = np.zeros(len(side)), form.linear, form.quadratic
-    else:
-        x = np.where(side < 0, form.lower, form.upper)
-        x[free] = 0.0
-        slope = (form.linear + form.quadratic @ x if x.any() else form.linear)[free]
-        block = form.quadratic[free][:, free]
-    on_free = matrix[:, free]
-    right = np.empty((1 + len(matrix), len(free)))
-    right[0] = -slope
-    right[1:] = on_free
-    # the transpose of rows is what the routine calls columns, and a symmetric matrix is its own
-    _, solved, failed = dposv(block.T, right.T, lower=0)
+def _guess(form: DirectForm, matrix: Array, target: Array, low: Array, high: Array) -> NDArray[np.int8]:
+    """Sides of the minimum without bounds, where a factor is at hand; else all columns free."""
+    side = np.zeros(form.n_columns, dtype=np.int8)
+    if form.root is None:
+        return side
+    found = _priced(form.root_weight, form.linear, matrix, target, lambda right: dpotrs(form.root, right))
+    return side if found is None else _outside(found[0], low, high)
+
+
+def _priced(
+    weight: float, slope: Array, matrix: Array, missing: Array, solve: Callable[[Array], tuple[Array, int]]
+) -> tuple[Array, Array] | None:
+    """Minimum of ``1/2 x'Hx + slope @ x`` where ``matrix @ x = missing``, from a solver with ``H / weight``."""
+    right = np.empty((1 + len(matrix), len(slope)))
+    np.negative(slope, out=right[0])
+    right[1:] = matrix
+    # the transpose of rows is what the routines call columns
+    solved, failed = solve(right.T)
     if failed:
         return None
+    if weight != 1.0:
+        solved /= weight
     if not len(matrix):
-        x[free] = solved[:, 0]
-        return x, np.zeros(0)
-    needed, missed = on_free @ solved[:, 1:], on_free @ solved[:, 0] + matrix @ x - target
-    prices = _solved(needed, missed)
-    if prices is None:
+        return solved[:, 0], np.zeros(0)
+    prices = _solved(matrix @ solved[:, 1:], matrix @ solved[:, 0] - missing)
+    return None if prices is None else (solved[:, 0] - solved[:, 1:] @ prices, prices)
+
+
+def _on_sides(form: DirectForm, side: NDArray[np.int8], matrix: Array, target: Array) -> tuple[Array, Array] | None:
+    """Minimum with some columns on their bounds and the rows of ``matrix`` equal; columns and prices of rows."""
+    free = (side == 0).nonzero()[0]
+    if not len(free):
         return None
-    x[free] = solved[:, 0] - solved[:, 1:] @ prices
+    slope, missing = form.linear, target
+    x = np.where(side < 0, form.lower, form.upper)
+    x[free] = 0.0
+    if x.any():
+        slope = slope + form.quadratic @ x
+        missing = target - matrix @ x
+    block = form.quadratic.take(free, axis=0).take(free, axis=1)
+    found = _priced(
+        1.0,
+        slope[free],
+        matrix.take(free, axis=1),
+        missing,
+        # a symmetric matrix is its own transpose; both are ours to overwrite
+        lambda right: dposv(block.T, right, lower=0, overwrite_a=1, overwrite_b=1)[1:],
+    )
+    if found is None:
+        return None
+    x[free], prices = found
     return x, prices
 
 
-def _moved(form: DirectForm, side: NDArray[np.int8], x: Array, slope: Array) -> NDArray[np.int8]:
+def _outside(x: Array, low: Array, high: Array) -> NDArray[np.int8]:
+    """The side on which each column is out of the box."""
+    return (x > high).view(np.int8) - (x < low).view(np.int8)
+
+
+def _moved(side: NDArray[np.int8], x: Array, slope: Array, low: Array, high: Array) -> NDArray[np.int8]:
     """Sides after this step: out of the box onto it, off it where the multiplier has the wrong sign."""
-    moved = (x > form.upper + _TOUCH).astype(np.int8)
-    moved -= x < form.lower - _TOUCH
-    keep = side * slope <= _SIGN
-    return np.where(side == 0, moved, side * keep)
+    # columns on a side are inside of low and high
+    moved = _outside(x, low, high) + side * (side * slope <= _SIGN)
+    if moved.all():
+        # rows need a free column to hold: the one least out of the box
+        moved[np.where(side == 0, np.maximum(x - high, low - x), np.inf).argmin()] = 0
+    return moved
 
 
 def _solved(needed: Array, missed: Array) -> Array | None:

@@ -5,6 +5,7 @@ the box, is a lower bound of the objective. Tail risks enter through one linear 
 under a law of their risk envelope. Accepted is what is feasible and within the gap of that bound.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -45,7 +46,12 @@ class Certificate:
 
 
 def certify(
-    form: DirectForm, x: Array, multipliers: Multipliers, risks: Sequence[float], slopes: Sequence[Array]
+    form: DirectForm,
+    x: Array,
+    multipliers: Multipliers,
+    risks: Sequence[float],
+    slopes: Sequence[Array],
+    slope_errors: Sequence[float] = (),
 ) -> Certificate:
     """Check an answer.
 
@@ -58,6 +64,8 @@ def certify(
         True values of the measures at the weights, in risk units.
     slopes : sequence of ndarray of shape (asset,)
         Per measure a vector with ``rho(w) >= slope @ w`` for all w, in risk units.
+    slope_errors : sequence of float
+        Per measure what that may be missed by, for weights of absolute sum 1; none by default.
 
     Returns
     -------
@@ -77,49 +85,78 @@ def certify(
     >>> certify(form, np.zeros(1), zero, [], []).gap
     0.0
     """
-    n, w = form.n_assets, x[: form.n_assets]
-    full = x.copy()
-    full[form.risk_columns] = risks
-    prices = form.linear[form.risk_columns] + multipliers.rows @ form.matrix[:, form.risk_columns]
-    gradient = form.quadratic @ full + form.linear + multipliers.rows @ form.matrix
-    gradient += multipliers.upper - multipliers.lower
-    if len(form.origins):
-        np.subtract.at(gradient, form.pairs.ravel(), np.tile(multipliers.pairs, 2))
-    above = [price * (risk - slope @ w) for price, risk, slope in zip(prices, risks, slopes, strict=True)]
-    for price, slope in zip(prices, slopes, strict=True):
-        gradient[:n] += price * slope
-    gradient[form.risk_columns] = 0.0
-    level = form.matrix @ full
-    products = np.concatenate([*_slackness(form, full, level, multipliers), above])
-    wrong_sign = max(0.0, -float(min(prices, default=0.0)))
-    violation = np.concatenate([level - form.row_upper, form.row_lower - level, full - form.upper, form.lower - full])
+    full = x
+    if form.measures:
+        full = x.copy()
+        full[form.risk_columns] = risks
+    # one price per side of a limit, in the order of the slacks; those of the wrong sign prove nothing
+    rows = multipliers.rows
+    price = np.maximum(np.concatenate((rows, -rows, multipliers.upper, multipliers.lower, multipliers.pairs)), 0.0)
+    slack = _slacks(form, full)
+    positive = price > 0.0
+    # the other side of a limit may be infinite: its price is zero
+    products = np.abs(np.multiply(price, slack, out=np.zeros(len(price)), where=positive))
+    gradient = _linear_part(form, price, rows)
+    gradient += form.quadratic @ full
+    above, wrong_sign = 0.0, 0.0
+    if form.measures:
+        errors = [error * float(np.abs(full[: form.n_assets]).sum()) for error in slope_errors] or [0.0] * len(risks)
+        above, wrong_sign = _tail_part(form, gradient, risks, slopes, errors, full)
+    gradient = np.abs(gradient)
     residuals = OptimalityResiduals(
-        feasibility=max(0.0, float(violation.max())),
-        stationarity=float(np.abs(gradient).max()),
-        complementarity=max(wrong_sign, float(np.abs(products).max(initial=0.0))),
+        feasibility=max(0.0, -float(slack.min())),
+        stationarity=float(gradient.max()),
+        complementarity=max(wrong_sign, above, float(products.max())),
     )
-    gap = float(np.abs(products).sum() + np.abs(gradient) @ _reach(form, full))
+    gap = float(products.sum() + gradient @ _reach(form, slack, full)) + above
     return Certificate(residuals=residuals, gap=gap if wrong_sign <= GAP_LIMIT else np.inf)
 
 
-def _slackness(form: DirectForm, x: Array, level: Array, multipliers: Multipliers) -> list[Array]:
-    """Multiplier times slack of every limit."""
-
-    def product(price: Array, slack: Array) -> Array:
-        # the other side of a limit may be infinite: its price is zero
-        return np.multiply(price, slack, out=np.zeros_like(price), where=price > 0.0)
-
-    return [
-        product(multipliers.rows, form.row_upper - level),
-        product(-multipliers.rows, level - form.row_lower),
-        product(multipliers.lower, x - form.lower),
-        product(multipliers.upper, form.upper - x),
-        product(multipliers.pairs, x[form.pairs[0]] + x[form.pairs[1]] - form.origins),
-    ]
+def _slacks(form: DirectForm, x: Array) -> Array:
+    """Upper and lower sides of rows, upper and lower bounds, pairs."""
+    level = form.matrix @ x
+    sides = (form.row_upper - level, level - form.row_lower, form.upper - x, x - form.lower)
+    if not len(form.origins):
+        return np.concatenate(sides)
+    return np.concatenate((*sides, x[form.pairs[0]] + x[form.pairs[1]] - form.origins))
 
 
-def _reach(form: DirectForm, x: Array) -> Array:
+def _linear_part(form: DirectForm, price: Array, rows: Array) -> Array:
+    """Gradient of the Lagrangian without its quadratic part, shape (column,)."""
+    m, n = len(rows), form.n_columns
+    gradient = form.linear + rows @ form.matrix
+    gradient += price[2 * m : 2 * m + n]
+    gradient -= price[2 * m + n : 2 * (m + n)]
+    if len(form.origins):
+        np.subtract.at(gradient, form.pairs.ravel(), np.tile(price[2 * (m + n) :], 2))
+    return gradient
+
+
+def _tail_part(
+    form: DirectForm,
+    gradient: Array,
+    risks: Sequence[float],
+    slopes: Sequence[Array],
+    errors: Sequence[float],
+    x: Array,
+) -> tuple[float, float]:
+    """Move the prices of the risks onto the weights; losses above the minorants, and the worst wrong sign."""
+    columns, n = form.risk_columns, form.n_assets
+    above, wrong_sign = 0.0, 0.0
+    for column, risk, slope, error in zip(columns, risks, slopes, errors, strict=True):
+        price = float(gradient[column])
+        above += abs(price) * (abs(risk - float(slope @ x[:n])) + error)
+        wrong_sign = max(wrong_sign, -price)
+        gradient[:n] += price * slope
+        gradient[column] = 0.0
+    return above, wrong_sign
+
+
+def _reach(form: DirectForm, slack: Array, x: Array) -> Array:
     """How far each column can be from the answer, at most."""
-    away = np.maximum(form.upper - x, x - form.lower)
+    start, n = 2 * len(form.rows), form.n_columns
+    away = np.maximum(slack[start : start + n], slack[start + n : start + 2 * n])
+    if math.isfinite(away.max()):
+        return np.abs(away)
     largest = float(np.abs(x[: form.n_assets]).max())
     return np.where(np.isfinite(away), np.abs(away), _REACH * max(1.0, largest))

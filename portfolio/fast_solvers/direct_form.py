@@ -90,6 +90,9 @@ class DirectForm:
         The caller's objective has been multiplied by this.
     risk_unit : float
         Risk columns count in this many decimals of wealth.
+    root : ndarray of shape (column, column), optional
+        Upper Cholesky factor of ``quadratic / root_weight`` up to rounding, if one is at hand.
+    root_weight : float
     """
 
     quadratic: Array
@@ -107,6 +110,8 @@ class DirectForm:
     n_assets: int
     scale: float
     risk_unit: float
+    root: Array | None = None
+    root_weight: float = 1.0
 
     @property
     def n_columns(self) -> int:

@@ -68,7 +68,13 @@ class FormBuilder:
         if not len(positions):
             return
         self.weight_limits.append(WeightLimit(name=self._unique(name), side=side, positions=positions, values=values))
-        if side < 0:
+        if len(positions) == self.n_assets:
+            # no need to pick: the usual case
+            if side < 0:
+                self.lower = np.maximum(self.lower, values)
+            else:
+                self.upper = np.minimum(self.upper, values)
+        elif side < 0:
             self.lower[positions] = np.maximum(self.lower[positions], values)
         else:
             self.upper[positions] = np.minimum(self.upper[positions], values)
@@ -105,13 +111,27 @@ class FormBuilder:
         """The affine expression is at most a value."""
         self._rows.append((affine, -np.inf, value, "", self._unique(name)))
 
-    def build(self, quadratic: Array, objective: Affine, *, scale: float, risk_unit: float) -> DirectForm:
-        """The form with the objective ``1/2 w' quadratic w + scale * objective``."""
+    def build(
+        self,
+        quadratic: Array,
+        objective: Affine,
+        *,
+        scale: float,
+        risk_unit: float,
+        root: Array | None = None,
+        root_weight: float = 1.0,
+    ) -> DirectForm:
+        """The form with the objective ``1/2 w' quadratic w + scale * objective``.
+
+        ``root_weight * root' root`` is ``quadratic`` up to rounding, if it is given; without use among more columns.
+        """
         affines = [objective, *(row[0] for row in self._rows)]
         keys = list(dict.fromkeys(key for affine in affines for key in affine.on_sizes))
         n, m, k = self.n_assets, len(keys), len(self.measures)
 
         def dense(affine: Affine) -> Array:
+            if not m + k:
+                return affine.on_weights
             sizes = [affine.on_sizes.get(key, 0.0) for key in keys]
             risks = [affine.on_risks.get(one, 0.0) * risk_unit for one in range(k)]
             return np.concatenate([affine.on_weights, sizes, risks])
@@ -123,11 +143,15 @@ class FormBuilder:
         else:
             p = quadratic
         at, origins = np.array([i for i, _ in keys], dtype=np.intp), np.array([o for _, o in keys])
+        lower, upper = self.lower, self.upper
+        if m + k:
+            lower = np.concatenate([lower, np.zeros(m), np.full(k, -np.inf)])
+            upper = np.concatenate([upper, origins - self.lower[at], np.full(k, np.inf)])
         return DirectForm(
             quadratic=p,
             linear=scale * dense(objective),
-            lower=np.concatenate([self.lower, np.zeros(m), np.full(k, -np.inf)]),
-            upper=np.concatenate([self.upper, origins - self.lower[at], np.full(k, np.inf)]),
+            lower=lower,
+            upper=upper,
             matrix=np.array([row.on_x for row in rows]).reshape(len(rows), n + m + k),
             row_lower=np.array([row.lower for row in rows]),
             row_upper=np.array([row.upper for row in rows]),
@@ -139,6 +163,8 @@ class FormBuilder:
             n_assets=n,
             scale=scale,
             risk_unit=risk_unit,
+            root=None if m + k else root,
+            root_weight=root_weight,
         )
 
 

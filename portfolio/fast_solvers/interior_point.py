@@ -53,6 +53,8 @@ class Point:
         Per risk the mean piece under the law of the prices: a minorant of the risk.
     laws : tuple of ndarray of shape (piece,)
         Per risk the probabilities of the pieces under that law.
+    slope_errors : tuple of float
+        Per risk a bound on what the slope exceeds a minorant by, for weights of absolute sum 1, in risk units.
     iterations : int
     converged : bool
     """
@@ -62,6 +64,7 @@ class Point:
     multipliers: Multipliers
     slopes: tuple[Array, ...]
     laws: tuple[Array, ...]
+    slope_errors: tuple[float, ...]
     iterations: int
     converged: bool
 
@@ -241,6 +244,7 @@ class InteriorPoint:
             multipliers=multipliers,
             slopes=tuple(law @ block.pieces.rows for law, block in zip(laws, self.tails, strict=True)),
             laws=tuple(laws),
+            slope_errors=tuple(block.slope_error(law) for law, block in zip(laws, self.tails, strict=True)),
             iterations=iterations,
             converged=converged,
         )

@@ -4,6 +4,8 @@ The names of limits are those under which the cvxpy specification reports them. 
 quadratic here (cones, integers, unknown types) is refused: the specification takes it.
 """
 
+import math
+
 import numpy as np
 
 from portfolio.asset_vector import asset_vector
@@ -75,10 +77,15 @@ def direct_form(problem: MeanRiskProblem) -> DirectForm:
         if not isinstance(one, (Bounds, AssetTurnoverLimit)):
             _add_row(builder, one, problem)
     curvature, objective = _objective(builder, problem)
-    deviation = float(np.sqrt(np.diag(problem.outlook.moments.covariance).max()))
+    moments = problem.outlook.moments
+    deviation = math.sqrt(moments.covariance.diagonal().max())
     scale = 1.0 / max(deviation, 1e-150) ** 2 if squared(problem) else problem.scale()
-    quadratic = _quadratic(curvature, problem, scale)
-    return builder.build(quadratic, objective, scale=scale, risk_unit=deviation or 1.0)
+    weight = scale * _weight_of_covariance(problem)
+    quadratic = _quadratic(curvature, moments.covariance, scale, weight)
+    root = moments.root if weight and not curvature.any() else None
+    return builder.build(
+        quadratic, objective, scale=scale, risk_unit=deviation or 1.0, root=root, root_weight=weight or 1.0
+    )
 
 
 def squared(problem: MeanRiskProblem) -> bool:
@@ -91,7 +98,7 @@ def _limit_weights(builder: FormBuilder, one: Bounds | AssetTurnoverLimit, probl
         for side, word, values in zip((-1, 1), ("lower", "upper"), one.arrays(problem.assets), strict=True):
             own = getattr(one, word)
             name = f"Bounds {word} {own:g}" if isinstance(own, float) else f"Bounds {word}"
-            index = np.flatnonzero(np.isfinite(values))
+            index = np.isfinite(values).nonzero()[0]
             builder.limit_weights(name, side, index, values[index])
         return
     held = _held(one, problem)
@@ -211,12 +218,17 @@ def _objective(builder: FormBuilder, problem: MeanRiskProblem) -> tuple[Array, A
     return curvature, objective
 
 
-def _quadratic(curvature: Array, problem: MeanRiskProblem, scale: float) -> Array:
-    """Second derivative of the scaled objective with respect to the weights."""
-    covariance, n = problem.outlook.moments.covariance, len(curvature)
+def _weight_of_covariance(problem: MeanRiskProblem) -> float:
+    """How often the covariance is in the second derivative of the objective that the form states."""
     if not problem.risk_weight or isinstance(problem.measure, TAIL_MEASURES):
+        return 0.0
+    return 2.0 * problem.risk_weight if isinstance(problem.measure, Variance) else 1.0
+
+
+def _quadratic(curvature: Array, covariance: Array, scale: float, weight: float) -> Array:
+    """Second derivative of the scaled objective with respect to the weights."""
+    if not weight:
         return np.diag(scale * curvature)
-    factor = scale * (2.0 * problem.risk_weight if isinstance(problem.measure, Variance) else 1.0)
-    quadratic = covariance * factor
-    quadratic[np.arange(n), np.arange(n)] += scale * curvature
+    quadratic = covariance * weight
+    quadratic.ravel()[:: len(curvature) + 1] += scale * curvature
     return quadratic

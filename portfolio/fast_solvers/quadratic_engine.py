@@ -14,13 +14,15 @@ NAME = "PIQP"
 TOLERANCE = 1e-10
 
 
-def solve_quadratic(form: DirectForm) -> tuple[Array, Multipliers, int]:
+def solve_quadratic(form: DirectForm, tolerance: float = TOLERANCE) -> tuple[Array, Multipliers, int]:
     """Columns, multipliers and number of iterations.
 
     Parameters
     ----------
     form : DirectForm
         Without risk columns.
+    tolerance : float
+        Of residuals and duality gap, absolute and relative.
 
     Returns
     -------
@@ -47,8 +49,8 @@ def solve_quadratic(form: DirectForm) -> tuple[Array, Multipliers, int]:
     [0.75, 0.25]
     """
     solver = piqp.DenseSolver()
-    solver.settings.eps_abs = solver.settings.eps_duality_gap_abs = TOLERANCE
-    solver.settings.eps_rel = solver.settings.eps_duality_gap_rel = TOLERANCE
+    solver.settings.eps_abs = solver.settings.eps_duality_gap_abs = tolerance
+    solver.settings.eps_rel = solver.settings.eps_duality_gap_rel = tolerance
     # the form is scaled already: its preconditioner would cost more than it saves
     solver.settings.preconditioner_iter = 0
     equal, n_pairs = form.equal, len(form.origins)

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from portfolio.fast_solvers.direct_form import DirectForm, Multipliers
 
 
@@ -27,6 +25,7 @@ def reported_duals(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from portfolio.fast_solvers.form_builder import Affine, FormBuilder
     >>> builder = FormBuilder(1)
     >>> builder.equality(Affine(on_weights=np.full(1, 2.0)), 1.0, "Budget total 1")
@@ -37,15 +36,18 @@ def reported_duals(
     """
     duals: dict[str, Any] = {}
     unit = factor / form.scale
-    left = {-1: multipliers.lower.copy(), 1: multipliers.upper.copy()}
-    bound = {-1: form.lower, 1: form.upper}
+    n = form.n_assets
+    left = {-1: multipliers.lower[:n].copy(), 1: multipliers.upper[:n].copy()}
+    bound = {-1: form.lower[:n], 1: form.upper[:n]}
     for limit in form.weight_limits:
-        prices = left[limit.side]
-        binding = limit.values == bound[limit.side][limit.positions]
-        own = np.where(binding, prices[limit.positions], 0.0) * unit
+        prices, at, named = left[limit.side], limit.positions, assets
+        if len(at) == n:
+            own = prices * (limit.values == bound[limit.side])
+        else:
+            own, named = prices[at] * (limit.values == bound[limit.side][at]), [assets[i] for i in at.tolist()]
         # a second limit at the same value is not needed
-        prices[limit.positions[binding]] = 0.0
-        duals[limit.name] = dict(zip([assets[i] for i in limit.positions.tolist()], own.tolist(), strict=True))
+        prices[at] -= own
+        duals[limit.name] = dict(zip(named, (own * unit).tolist(), strict=True))
     for row, price in zip(form.rows, multipliers.rows * unit, strict=True):
         value = float(price) / row.unit
         if row.lower_name == row.upper_name:

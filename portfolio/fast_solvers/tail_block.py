@@ -114,6 +114,17 @@ class TailBlock:
         primal = float(np.abs(self.miss).max())
         return primal, 0.0 if self.caps is None else float(np.abs(self.miss_price / self.caps).max())
 
+    def slope_error(self, law: Array) -> float:
+        """What probabilities outside of the risk envelope can add to the mean piece, for weights of absolute sum 1.
+
+        In the envelope the pieces of a group have at most its cap, and all have one together if z is free.
+        """
+        outside = 0.0 if self.column is None else abs(1.0 - float(law.sum()))
+        if self.caps is not None:
+            # mass moved elsewhere counts twice
+            outside += 2.0 * float(np.maximum(self._sum(law) - self.caps, 0.0).sum())
+        return outside * float(np.abs(self.pieces.rows).max())
+
     # --- Newton step ---
 
     def condense(self, system: Array, price_row: int) -> None:

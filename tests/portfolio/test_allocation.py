@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from portfolio.allocation import Allocation
+from portfolio.allocation import Allocation, allocation_of
 from portfolio.equal_weight import equal_weight
 from tsgen.errors import ConfigError, DataError, StorageError
 
@@ -38,6 +38,19 @@ def test_weights_are_a_copy_and_read_only():
     assert allocation.weights["A"] == 0.75
     with pytest.raises(ValueError, match="read-only"):
         allocation.weights["A"] = 9.0
+
+
+def test_an_array_handed_over_is_checked_and_read_only():
+    index, rest = pd.Index(["A", "B"], name="asset"), {"status": "optimal", "objective": 0.1, "diagnostics": {}}
+    a, b = allocation_of(np.array([0.75, 0.25]), index, **rest), Allocation(**GOOD)
+    pd.testing.assert_series_equal(a.weights, b.weights)
+    assert (repr(a), a.objective) == (repr(b), b.objective)
+    with pytest.raises(ValueError, match="read-only"):
+        a.weights["A"] = 9.0
+    with pytest.raises(DataError, match="weights must be finite for every asset: it is not for B"):
+        allocation_of(np.array([0.75, np.nan]), index, **rest)
+    with pytest.raises(DataError, match="objective must be finite"):
+        allocation_of(np.array([0.75, 0.25]), index, **{**rest, "objective": np.inf})
 
 
 def test_csv_round_trip_is_exact(tmp_path):

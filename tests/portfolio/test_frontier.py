@@ -58,6 +58,17 @@ def test_every_point_trades_one_measure_for_the_other(scenarios, against):
     assert all(a.status == "optimal" for a in f.allocations)
 
 
+@pytest.mark.parametrize("risk", [Volatility(), ConditionalValueAtRisk(0.8), MaximumDrawdownCVaR(0.8)], ids=repr)
+def test_both_engines_draw_the_same_frontier(scenarios, risk):
+    direct, specified = (efficient_frontier(scenarios, risk=risk, n_points=4, engine=e) for e in ("direct", "cvxpy"))
+    assert {a.diagnostics["engine"] for a in direct.allocations} == {"direct"}
+    assert {a.diagnostics["engine"] for a in specified.allocations} == {"cvxpy"}
+    # the ends of the grid are optima, equal up to 1e-7
+    np.testing.assert_allclose(direct.points["risk"], specified.points["risk"], rtol=1e-6)
+    with pytest.raises(ConfigError, match="engine must be one of"):
+        efficient_frontier(scenarios, engine="fast")  # pyright: ignore[reportArgumentType]
+
+
 def test_plot_carries_the_numbers(scenarios):
     f = efficient_frontier(scenarios, n_points=3)
     figure = f.plot()

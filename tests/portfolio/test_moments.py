@@ -183,3 +183,16 @@ def test_horizon_moments_are_read_only():
         m.covariance[0, 0] = 2.0
     with pytest.raises(ValueError, match="read-only"):
         m.mean[0] = 2.0
+
+
+def test_the_root_of_a_regular_covariance_and_none_of_another():
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(40, 6)) * 10.0 ** rng.integers(-3, 1, 6)
+    m = HorizonMoments(mean=np.zeros(6), covariance=np.cov(rows.T), assets=tuple("ABCDEF"), horizon=1)
+    upper = np.triu(m.root)
+    np.testing.assert_allclose(upper.T @ upper, m.covariance, rtol=1e-9, atol=1e-14)
+    assert m.rank() == 6
+    for singular in (np.cov(rows[:4].T), np.zeros((6, 6)), np.diag([1.0, 1, 1, 1, 1, 0])):
+        flat = HorizonMoments(mean=np.zeros(6), covariance=singular, assets=tuple("ABCDEF"), horizon=1)
+        assert flat.root is None
+        assert flat.rank() == np.linalg.matrix_rank(singular)

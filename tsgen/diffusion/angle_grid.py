@@ -35,7 +35,7 @@ def check_angles(angles: Angles) -> Angles:
 
 
 def deterministic_angles(n_steps: int) -> Angles:
-    """Levels for the probability-flow scheme: log-uniform in tan from ``1.7 K`` to ``0.25 + 1.5 / K``.
+    """Levels for the probability-flow scheme: log-uniform in tan from ``2.5 K`` to ``0.25 + 1 / K``.
 
     Returns
     -------
@@ -45,10 +45,10 @@ def deterministic_angles(n_steps: int) -> Angles:
     Examples
     --------
     >>> deterministic_angles(4).round(3).tolist()
-    [1.425, 1.256, 0.945, 0.559]
+    [1.471, 1.306, 0.936, 0.464]
     """
     k = check_steps(n_steps)
-    return np.arctan(np.geomspace(1.7 * k, 0.25 + 1.5 / k, k))
+    return np.arctan(np.geomspace(2.5 * k, 0.25 + 1.0 / k, k))
 
 
 def stochastic_angles(n_steps: int) -> Angles:

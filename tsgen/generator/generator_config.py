@@ -73,7 +73,7 @@ class GeneratorConfig:
         if name == "default":
             return cls()
         if name == "fast":
-            return cls(head=HeadConfig(contexts=()), sampler=SamplerConfig(n_steps=8))
+            return cls(head=HeadConfig(contexts=()))
         if name == "paper":
             return cls(
                 whitening="identity",

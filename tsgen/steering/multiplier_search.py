@@ -24,6 +24,7 @@ _SMALLEST_LOG_WEIGHT = -60.0
 _THRESHOLDS = 25
 _ROUNDS = 3
 _FRACTIONS = 33
+_CORRECTIONS, _SMALL_CORRECTION = 6, 1e-3
 
 
 @final
@@ -67,6 +68,15 @@ def find_multipliers(
         for j in tails:
             found[j] = _best_threshold(sample, found, j, prior, start)
     solution = _solve(sample, found, prior, start)
+    for _ in range(_CORRECTIONS):
+        # rare paths beyond the bounds still count in the plain mean: the target of the winsorised one makes room
+        pairs = zip(found, sample.values, strict=True)
+        corrected = [s.corrected(v, solution.probabilities) for s, v in pairs]
+        moved = max((abs(a.target - b.target) for a, b in zip(corrected, found, strict=True)), default=0.0)
+        if solution.status != "converged" or moved < _SMALL_CORRECTION:
+            break
+        found = corrected
+        solution = _solve(sample, found, prior, solution.multipliers.tolist())
     return FoundMultipliers(
         statistics=tuple(found),
         multipliers=tuple(float(x) for x in solution.multipliers),

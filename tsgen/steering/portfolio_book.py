@@ -28,6 +28,8 @@ from tsgen.whitening.whitening_protocol import colour
 if TYPE_CHECKING:
     from tsgen.steering.look_ahead import Day
 
+_LEAST_ODDS = 1e-4  # probabilities beyond are shown as this
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,10 +111,22 @@ class PortfolioBook:
         for j, functional in enumerate(self.functionals):
             column = location[:, j]
             if isinstance(functional, EventProbability):
-                column = torch.logit(column, eps=1e-4)
+                column = torch.logit(column, eps=_LEAST_ODDS)
             if isinstance(functional, (EventProbability, PathMean, RealisedVolatility)):
                 columns.append(column)
         return torch.stack(columns, dim=1) if columns else location[:, :0]
+
+    def feature_pulls(self, location: Tensor, pull: Tensor) -> list[Tensor | None]:
+        """Slope with respect to every functional's location from ``pull``, the one with respect to `features`."""
+        columns = iter(pull.unbind(dim=1))
+        found: list[Tensor | None] = []
+        for j, functional in enumerate(self.functionals):
+            if isinstance(functional, EventProbability):
+                p = location[:, j].clamp(_LEAST_ODDS, 1.0 - _LEAST_ODDS)
+                found.append(next(columns) * (p == location[:, j]) / (p * (1.0 - p)))
+            else:
+                found.append(next(columns) if isinstance(functional, (PathMean, RealisedVolatility)) else None)
+        return found
 
 
 def _event_probability(event: PathEvent, after: RunningStatistics, row: int, spread: Tensor) -> Tensor:

@@ -108,8 +108,8 @@ def steer(
     Notes
     -----
     Statistics are winsorised at their reference mean plus and minus five standard deviations: with fat tails the
-    exponential tilt of an unbounded statistic does not exist, and a sample hides that. The price is a slight
-    difference between the winsorised mean, which is constrained, and the plain one, which the certificate shows.
+    exponential tilt of an unbounded statistic does not exist, and a sample hides that. The tilt then acts on the
+    winsorised statistic, with the multiplier at which the plain one is at its level.
 
     References
     ----------

@@ -56,15 +56,15 @@ class ValueNetwork(nn.Module):
     @torch.no_grad()
     def with_slope(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Value (row,) and its slope with respect to the features (row, feature), without automatic gradients."""
-        scaled = (features - self.centre) / self.deviation
+        scaled = (features - self.centre).div_(self.deviation)
         inputs = scaled.clamp(-_LARGEST_INPUT, _LARGEST_INPUT)
         first, second = self._layer(0), self._layer(2)
-        one, bent_one = _silu_with_slope(torch.addmm(first.bias, inputs, first.weight.T))
-        two, bent_two = _silu_with_slope(torch.addmm(second.bias, one, second.weight.T))
-        value = self.out(two)[:, 0] + inputs @ self.linear.weight[0]
-        back = (bent_two * self.out.weight) @ second.weight
-        slope = (back * bent_one) @ first.weight + self.linear.weight
-        return value, slope * (scaled == inputs) / self.deviation
+        one, bent_one = _silu_with_slope_(torch.addmm(first.bias, inputs, first.weight.T))
+        two, bent_two = _silu_with_slope_(torch.addmm(second.bias, one, second.weight.T))
+        value = torch.addmv(torch.mv(two, self.out.weight[0]), inputs, self.linear.weight[0]).add_(self.out.bias)
+        back = torch.mm(bent_two.mul_(self.out.weight), second.weight).mul_(bent_one)
+        slope = torch.addmm(self.linear.weight, back, first.weight).div_(self.deviation)
+        return value, slope.mul_(scaled == inputs)
 
     def _layer(self, position: int) -> nn.Linear:
         layer = self.hidden[position]
@@ -77,8 +77,9 @@ class ValueNetwork(nn.Module):
         return (self.out(self.hidden(inputs)) + self.linear(inputs))[:, 0]
 
 
-def _silu_with_slope(before: Tensor) -> tuple[Tensor, Tensor]:
-    """SiLU and its derivative."""
+def _silu_with_slope_(before: Tensor) -> tuple[Tensor, Tensor]:
+    """SiLU and its derivative; overwrites the argument, because fresh memory costs more than the arithmetic."""
     gate = torch.sigmoid(before)
-    value = before * gate
-    return value, gate + value * (1.0 - gate)
+    value = before.mul_(gate)
+    # g + v (1 - g)
+    return value, torch.addcmul(gate, value, gate, value=-1.0).add_(value)

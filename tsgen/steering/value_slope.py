@@ -2,7 +2,7 @@ r"""Slope of the value with respect to the clean estimate, mostly in closed form
 
 The value reads the clean estimate through a few numbers per portfolio (return, deviation and drift of the period after)
 and its size. Their slopes, those of the features and that of the network are written out, which makes a steered path
-affordable; only the constraints' own forecasts are differentiated automatically.
+affordable; only a user's function of the path is differentiated automatically.
 """
 
 from typing import NamedTuple
@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from tsgen.steering.control_policy import ControlPolicy, Transition, base_value
+from tsgen.steering.forecast_slopes import forecast_slopes
 from tsgen.steering.look_ahead import (
     N_COLUMNS,
     Day,
     Foreseen,
-    Glimpse,
-    Outlook,
     clock_of,
     feature_columns,
     feature_slopes,
@@ -26,7 +25,7 @@ from tsgen.steering.look_ahead import (
 from tsgen.steering.period_outlook import deviation_slope
 from tsgen.steering.portfolio_book import PortfolioBook
 from tsgen.steering.portfolio_mixing import mixed_back
-from tsgen.steering.running_statistics import RunningStatistics
+from tsgen.steering.risk_functionals import PathMean
 
 
 class ValueSlope(NamedTuple):
@@ -39,19 +38,6 @@ class ValueSlope(NamedTuple):
     """(path, asset): with respect to the clean estimate."""
 
 
-class _Forecasts(NamedTuple):
-    """The constraints' forecasts with gradients recorded down to return, deviation and, for whole paths, estimate."""
-
-    inputs: list[Tensor]
-    outlook: Outlook
-    """Without gradients."""
-    location: Tensor
-    spread: Tensor
-    base: Tensor
-    shown: Tensor
-    """Features of the forecasts."""
-
-
 def value_slope(
     policy: ControlPolicy, book: PortfolioBook, day: Day, clean: Tensor, at: Transition, share: float
 ) -> ValueSlope:
@@ -59,20 +45,27 @@ def value_slope(
     image = day.see(clean, at.sine)
     mapped = image.mapped
     glimpse = glimpse_of(mapped, day, at.sine)
-    own = _forecasts(policy, book, day, glimpse, mapped, at.sine)
-    outlook = own.outlook
+    outlook = outlook_of(glimpse, day, at.sine)
+    with torch.set_grad_enabled(book.needs_paths):
+        read = mapped.detach().requires_grad_(book.needs_paths)
+        made, spread = book.look_ahead(outlook.after, outlook.total, outlook.remaining, day, read)
+    location = made.detach()
+    base = base_value(policy.statistics, policy.multipliers, location, spread)
+    shown = book.features(location)
     columns = feature_columns(glimpse, outlook, day)
     clock = clock_of(day, at.cosine, at.sine, share, mapped)
-    features = torch.cat([*columns, own.shown.detach(), glimpse.size, clock], dim=1)
+    features = torch.cat([*columns, shown, glimpse.size, clock], dim=1)
     learned, pull = policy.network.with_slope(features)
     n, s = glimpse.period_return.shape
     parts = list(pull[:, : N_COLUMNS * s].view(n, N_COLUMNS, s).unbind(dim=1))
     by_return, by_deviation, by_drift = feature_slopes(parts, glimpse, outlook, day)
     first = N_COLUMNS * s
-    found = _pulled(own, pull[:, first : first + own.shown.shape[1]])
+    last = first + shown.shape[1]
+    on_location, on_spread = _wanted(policy, book, location, spread, pull[:, first:last])
+    found = forecast_slopes(book, on_location, on_spread, glimpse, outlook, day)
     by_return, by_deviation = by_return + found[0], by_deviation + found[1]
     slope = _summed(by_return, day.forecast.loading)
-    slope = torch.addcmul(slope, pull[:, first + own.shown.shape[1]][:, None], mapped, value=2.0 / mapped.shape[1])
+    slope = torch.addcmul(slope, pull[:, last][:, None], mapped, value=2.0 / mapped.shape[1])
     if day.following is not None and glimpse.shocks is not None:
         turned = by_deviation[:, :, None] * deviation_slope(day.following, glimpse.shocks, at.sine)
         if day.following.location_slope is not None:
@@ -80,9 +73,8 @@ def value_slope(
         back = mixed_back(day.prediction, turned)
         slope = slope + (back[:, 0] if s == 1 else back.sum(dim=1))
     if book.needs_paths:
-        slope = slope + found[2]
-    foreseen = Foreseen(features, own.location.detach(), own.spread.detach())
-    return ValueSlope(foreseen, own.base.detach() + learned, day.pulled_back(image, slope))
+        slope = slope + _of_paths(book, made, on_location, read)
+    return ValueSlope(Foreseen(features, location, spread), base + learned, day.pulled_back(image, slope))
 
 
 def _summed(amounts: Tensor, loading: Tensor) -> Tensor:
@@ -92,30 +84,25 @@ def _summed(amounts: Tensor, loading: Tensor) -> Tensor:
     return (amounts[:, :, None] * loading).sum(dim=1)
 
 
-def _forecasts(
-    policy: ControlPolicy, book: PortfolioBook, day: Day, glimpse: Glimpse, mapped: Tensor, sine: float
-) -> _Forecasts:
-    with torch.enable_grad():
-        inputs = [glimpse.period_return.detach().requires_grad_(True), glimpse.deviation.detach().requires_grad_(True)]
-        read = mapped.detach().requires_grad_(book.needs_paths)
-        seen = glimpse._replace(period_return=inputs[0], deviation=inputs[1])
-        outlook = outlook_of(seen, day, sine)
-        location, spread = book.look_ahead(outlook.after, outlook.total, outlook.remaining, day, read)
-        base = base_value(policy.statistics, policy.multipliers, location, spread)
-        shown = book.features(location)
-    known = Outlook(RunningStatistics(*(x.detach() for x in outlook.after)), *(x.detach() for x in outlook[1:]))
-    wanted = [*inputs, read] if book.needs_paths else inputs
-    return _Forecasts(wanted, known, location, spread, base, shown)
+def _wanted(
+    policy: ControlPolicy, book: PortfolioBook, location: Tensor, spread: Tensor, pull: Tensor
+) -> tuple[list[Tensor], list[Tensor | None]]:
+    """Slope of the value with respect to every functional's location and spread."""
+    on_location, on_spread = [], []
+    shown = book.feature_pulls(location, pull)
+    for j, (statistic, multiplier) in enumerate(zip(policy.statistics, policy.multipliers, strict=True)):
+        own, scattered = statistic.base_slopes(multiplier, location[:, j], spread[:, j])
+        extra = shown[j]
+        on_location.append(own if extra is None else own + extra)
+        on_spread.append(scattered)
+    return on_location, on_spread
 
 
-def _pulled(own: _Forecasts, pull: Tensor) -> list[Tensor]:
-    """Slopes of base and shown forecasts with respect to the inputs."""
-    outputs, weights = [], []
-    for output, weight in ((own.base, torch.ones_like(own.base)), (own.shown, pull)):
-        if output.requires_grad and output.numel():
-            outputs.append(output)
-            weights.append(weight)
-    if not outputs:
-        return [torch.zeros_like(x) for x in own.inputs]
-    found = torch.autograd.grad(outputs, own.inputs, grad_outputs=weights, allow_unused=True)
-    return [torch.zeros_like(x) if g is None else g for g, x in zip(found, own.inputs, strict=True)]
+def _of_paths(book: PortfolioBook, made: Tensor, on_location: list[Tensor], read: Tensor) -> Tensor:
+    """Slope through the functions of whole paths, with respect to the estimate (path, asset)."""
+    columns = [j for j, functional in enumerate(book.functionals) if isinstance(functional, PathMean)]
+    weights = torch.stack([on_location[j] for j in columns], dim=1)
+    if not made.requires_grad:
+        return torch.zeros_like(read)
+    (slope,) = torch.autograd.grad(made[:, columns], read, grad_outputs=weights, allow_unused=True)
+    return torch.zeros_like(read) if slope is None else slope

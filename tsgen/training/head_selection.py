@@ -5,7 +5,8 @@ a whitening that has one; a network without memory; a network that sees the vola
 the last innovations. Each is compared with the best so far on the same held-out noise; the difference is averaged
 over independent blocks (paths, or twenty days), and where blocks abound, those that stopped a network's training
 do not judge it. Of the closed forms the best one is the floor; a network's difference to it must be below minus
-two standard errors (three where blocks abound): an early-stopped loss is the best of many looks at validation data.
+two standard errors (three where blocks abound): an early-stopped loss is the best of many looks at validation data. And
+it must not be worse than the floor in any band of noise levels.
 """
 
 import math
@@ -15,16 +16,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsgen.diffusion.forward_noising import noised, velocity_target
 from tsgen.networks.head_shape import HeadShape, ResidualLaw
 from tsgen.networks.history_encoder import Activation, ContextKind
 from tsgen.networks.score_head import ScoreHead
 from tsgen.progress import Progress, silent
-from tsgen.torch_streams import module_initialisation, torch_stream
+from tsgen.torch_streams import module_initialisation
 from tsgen.training.closed_form_density import mean_log_density
 from tsgen.training.coordinate_anchor import fit_coordinate_mixture
 from tsgen.training.kernel_training import train_to_stop
 from tsgen.training.mixture_anchor import fit_mixture
+from tsgen.training.noise_bands import band_losses, worse_in_some_band
 from tsgen.training.student_t_anchor import N_NODES, fit_student_t
 from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_loop import HeldOut, Trained, block_losses, hold_out, train_head
@@ -137,6 +138,7 @@ class _Contest:
         self.stopping = blocks[0::2] if self.many else blocks
         self.judging = blocks[1::2] if self.many else blocks
         self.comparisons: list[Comparison] = []
+        self.floor_bands: Tensor | None = None
 
     def shape(self, *, n_components: int, residual: ResidualLaw = "mixture", n_regimes: int = 0) -> HeadShape:
         """Shape of a closed form."""
@@ -183,6 +185,14 @@ class _Contest:
             stage=stage,
         )
 
+    def bands(self, head: ScoreHead) -> Tensor:
+        """Judging losses by noise level, (band, block)."""
+        return band_losses(head, self.data, self.held)[:, self.judging]
+
+    def worse_than_floor(self, head: ScoreHead) -> bool:
+        """Whether a candidate loses against the best closed form in some band of noise levels."""
+        return self.floor_bands is not None and worse_in_some_band(self.bands(head), self.floor_bands)
+
     def denser(self, candidate: ScoreHead, incumbent: ScoreHead) -> bool | None:
         """Whether a closed form has the higher held-out density; ``None`` if it is unknown or the blocks are few."""
         own, other = (mean_log_density(head, self.data, self.validation) for head in (candidate, incumbent))
@@ -202,6 +212,8 @@ class _Contest:
         demanded = self.head.acceptance * (STRICTER_WITH_MANY_BLOCKS if self.many else 1.0)
         bar = 0.0 if closed_form else -demanded * error
         accepted = (incumbent is None or difference < bar) if forced is None else forced
+        if accepted and forced is None:
+            accepted = not self.worse_than_floor(trained.head)
         self.comparisons.append(Comparison(name, float(losses.mean()), difference, error, accepted, trained.steps))
         return accepted, losses
 
@@ -252,6 +264,7 @@ def select_head(
         accepted, losses = contest.judge(name, trained, best_losses, forced=denser, closed_form=True)
         if accepted:
             best, best_shape, best_losses = trained, shape, losses
+    contest.floor_bands = contest.bands(best.head)
     for context in contexts:
         if context == "features" and data.features.shape[2] == 0:
             continue  # this whitening knows nothing beyond the innovations
@@ -286,15 +299,3 @@ def refit_head(
         head, data, rows, training, seed=seed, stop_at=selection.steps, progress=progress, stage="refit on all data"
     )
     return trained.head
-
-
-@torch.no_grad()
-def residual_share(head: ScoreHead, data: TrainingRows, rows: Tensor, *, tau: float, seed: int) -> float:
-    """``E|v - F|^2`` per coordinate at one angle: the noise share of the last stochastic step."""
-    generator = torch_stream(seed, "residual share")
-    chosen = rows[torch.randperm(len(rows), generator=generator)[:20_000]]
-    clean = data.clean(chosen)
-    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-    angle = torch.full((len(clean), 1), tau, device=clean.device)
-    predicted = head(noised(clean, noise, angle), angle, data.past(chosen))
-    return float((velocity_target(clean, noise, angle) - predicted).square().mean())

@@ -33,7 +33,8 @@ from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_rows import TrainingRows
 
 _LANDMARKS = 512
-_COPIES = 4
+_FEWEST_COPIES, _MOST_COPIES = 4, 16
+"""Noised copies per observation: their number decides how well the signal is known, up to what the data know of it."""
 _MOST_NOISED_ROWS = 16_384
 _MOMENTUM = 0.9
 _FEWEST_STEPS = 200
@@ -76,13 +77,14 @@ def kernel_regression(head: ScoreHead, data: TrainingRows, rows: Tensor, *, seed
     SpectralRegression
     """
     order = torch.randperm(len(rows), generator=torch_stream(seed, "kernel rows"))
-    chosen = rows[order[: _MOST_NOISED_ROWS // _COPIES]].repeat_interleave(_COPIES)
+    copies = min(_MOST_COPIES, max(_FEWEST_COPIES, _MOST_NOISED_ROWS // len(rows)))
+    chosen = rows[order[: _MOST_NOISED_ROWS // copies]].repeat_interleave(copies)
     batch = noised_batch(data.clean(chosen), generator=torch_stream(seed, "kernel noise"))
     inputs = HeadInputs(batch.noisy, batch.tau, data.past(chosen))
     with torch.no_grad():
         start = torch.cat([head(*inputs.take(part)) for part in torch.arange(len(chosen)).split(8192)])
     features = _features(head, inputs, len(chosen), seed=seed)
-    return spectral_regression(features(inputs), batch.target - start, copies=_COPIES, n_observations=len(rows))
+    return spectral_regression(features(inputs), batch.target - start, copies=copies, n_observations=len(rows))
 
 
 def _features(head: ScoreHead, inputs: HeadInputs, n_rows: int, *, seed: int) -> FeatureMap:
@@ -106,7 +108,7 @@ def plan_descent(stop: StoppingTime, *, n_outputs: int, max_steps: int) -> Desce
     per_step = 2.0 / (n_outputs * (1.0 - _MOMENTUM))
     largest = _STABLE_SHARE * n_outputs / (2.0 * float(stop.eigenvalues[0]))
     needed = 2.0 * stop.time / (per_step * largest)  # a linear decay covers half of what the first step would
-    steps = min(max_steps, max(_FEWEST_STEPS, math.ceil(needed)))
+    steps = min(max_steps, max(_FEWEST_STEPS, math.ceil(min(needed, float(max_steps)))))
     step_size = min(largest, 2.0 * stop.time / (per_step * steps))
     return DescentPlan(steps, step_size, 0.5 * step_size * per_step * steps, stop)
 
@@ -218,11 +220,30 @@ class StoppingDiagnostics(NamedTuple):
     predicted_step: float
     """Step of a descent with constant step size at which the rule stops."""
     curve: list[tuple[int, float]]
-    """(step, loss from ``evaluate``) beyond the predicted step; the step size is constant."""
+    """(step, loss from ``evaluate``) beyond the predicted step. The step size is constant; the loss is that of the
+    weights averaged since the entry before, so that the noise of single batches does not pass for a minimum."""
     best_step: int
     """Step of the smallest loss."""
     excess: float
     """Loss at the evaluation nearest to the predicted step minus the smallest loss."""
+
+
+class _WeightAverage:
+    """Mean of a head's weights over the steps since it was last taken."""
+
+    def __init__(self, head: ScoreHead) -> None:
+        self._averaged, self._count = copy.deepcopy(head), 0
+        self._pairs = list(zip(self._averaged.parameters(), head.parameters(), strict=True))
+
+    @torch.no_grad()
+    def add(self) -> None:
+        self._count += 1
+        for mean, weight in self._pairs:
+            mean.lerp_(weight, 1.0 / self._count)
+
+    def take(self) -> ScoreHead:
+        self._count = 0
+        return self._averaged
 
 
 def diagnose_stopping(
@@ -262,12 +283,14 @@ def diagnose_stopping(
     )
     per_step = 2.0 * plan.step_size / (head.shape.n_assets * (1.0 - _MOMENTUM))
     predicted = stop.time / per_step
-    moments = {round(plan.steps ** (i / 40)) for i in range(41)} | {max(1, round(predicted))}
+    moments = {round(plan.steps ** (i / 40)) for i in range(41)}
     curve = [(0, evaluate(head))]
+    average = _WeightAverage(head)
 
     def record(step: int) -> None:
+        average.add()
         if step in moments:
-            curve.append((step, evaluate(head)))
+            curve.append((step, evaluate(average.take())))
 
     _descend(head, data, rows, plan, config, seed=seed, decay=False, after_step=record)
     best_step, smallest = min(curve, key=lambda point: point[1])

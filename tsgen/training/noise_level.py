@@ -6,6 +6,9 @@ the basis of the kernel's eigenfunctions ``phi_j`` (orthonormal over the data) t
 and rows that are noised copies of one observation share its error, so the variance of ``c_j`` is taken between
 observations. How large the signal is follows from maximising the marginal likelihood of the coefficients under a
 Gaussian process with this kernel (empirical Bayes).
+
+Most of the noise of a denoising label is noise that was added, and can be added again: with several noised copies of
+every observation the signal is known far better than from the labels that training may see once.
 """
 
 from typing import NamedTuple
@@ -38,6 +41,8 @@ class SpectralRegression(NamedTuple):
     """(direction,): variance of the coefficient that gradient descent sees, with all observations."""
     amplitude: float
     """Variance of the Gaussian process (in units of the kernel) that fits the coefficients best."""
+    signal: Tensor
+    """(direction,): expected square of the true coefficient given the labels, mean over outputs."""
 
 
 def _whitened(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,6 +73,12 @@ def _amplitude(eigenvalues: Tensor, coefficients: Tensor, variance: Tensor) -> f
     return float(candidates[torch.argmin((spread.log() + energy / spread).sum(dim=1))])
 
 
+def _expected_square(prior: Tensor, coefficients: Tensor, variance: Tensor) -> Tensor:
+    """Posterior second moment of coefficients with a normal prior of the given variance."""
+    kept = prior / (prior + variance).clamp_min(torch.finfo(torch.float64).tiny)
+    return kept.square() * coefficients.square().mean(dim=1) + kept * variance
+
+
 def _check(features: Tensor, labels: Tensor, copies: int) -> int:
     if features.ndim != 2 or labels.ndim != 2 or len(features) != len(labels) or len(features) % copies:
         raise ShapeError(
@@ -84,7 +95,12 @@ def _check(features: Tensor, labels: Tensor, copies: int) -> int:
 
 
 def spectral_regression(
-    features: Tensor, labels: Tensor, *, copies: int = 1, n_observations: int | None = None
+    features: Tensor,
+    labels: Tensor,
+    *,
+    copies: int = 1,
+    n_observations: int | None = None,
+    fixed_labels: bool = False,
 ) -> SpectralRegression:
     """Eigenvalues, coefficients and their noise, from features of a kernel.
 
@@ -97,9 +113,11 @@ def spectral_regression(
         What is regressed on the features.
     copies : int
         One: the noise was drawn once, and training sees these very rows. More: training draws fresh noise at every
-        step, and only the error common to all copies of an observation remains.
+        step, and only the error common to all copies of an observation remains (but see ``fixed_labels``).
     n_observations : int, optional
         Number of observations in training, if ``features`` hold a subsample of them.
+    fixed_labels : bool
+        Training sees one noisy label per observation, drawn once; several copies only serve to know the signal.
 
     Returns
     -------
@@ -135,13 +153,14 @@ def spectral_regression(
     alone = noise_variance**_COMMON_SHARE * single ** (1.0 - _COMMON_SHARE)
     together = alone * grouped / single
     variance = together / n_rows
-    if copies == 1:
+    if copies == 1 or fixed_labels:
         stopping = alone / n_total
     else:
         common = (together - alone) / (copies - 1)
         stopping = torch.maximum(common, _SMALLEST_FRESH_SHARE * alone) / n_total
     amplitude = _amplitude(eigenvalues, coefficients, variance)
-    return SpectralRegression(eigenvalues, coefficients, noise_variance**0.5, variance, stopping, amplitude)
+    known = _expected_square(amplitude * eigenvalues, coefficients, variance)
+    return SpectralRegression(eigenvalues, coefficients, noise_variance**0.5, variance, stopping, amplitude, known)
 
 
 def _direction_noise(basis: Tensor, residual: Tensor, copies: int) -> tuple[Tensor, Tensor]:

@@ -1,18 +1,25 @@
-r"""Whitening of one long panel: shrunk mean, two-scale volatility with leverage, slowly moving correlation.
+r"""Whitening of one long panel: shrunk mean, volatility with leverage and a market term, moving correlation.
 
 With ``e`` the standardised return, and for the decays k in (0.90, 0.98),
 
     A_k <- k A_k + (1 - k) N |e|,       L_k <- k L_k + (1 - k) M |e| 1(s e < 0),
-    sigma = c (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98),   weights >= 0 with sum 1,
 
 so volatility is a weighted average of past absolute shocks, positive by construction, with bad news (sign ``s``)
-counted apart. Correlation is ``0.3 R_0 + 0.2 corr(EWMA .97) + 0.5 corr(EWMA .995)`` with the symmetric root, which
-does not depend on the order of the assets.
+counted apart. One series says little on today's volatility, all of them together say much: two more averages follow
+the shocks of the whole panel, each asset's in units of its own slow level,
+
+    C <- .9 C + .1 P mean_i N_i |e_i| / A_.98,i,      D <- .8 D + .2 Q max(-mean_i s_i e_i / A_.98,i, 0),
+    sigma = c (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h D)),   weights >= 0 with sum 1.
+
+Correlation moves slowly in all pairs, ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``, and fast along one direction only: with
+``v`` the first principal direction of ``R_0`` and ``q`` the EWMA (.95) of ``(v'z)^2 / v'Rv``, the variance along ``v``
+is multiplied by ``(1 + q) / 2`` and the result scaled to unit diagonal. In a rout everything falls together, long
+before averages of single pairs notice. The symmetric root does not depend on the order of the assets.
 
 Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of the
 innovation), because drawing them independently of the volatility level otherwise multiplies its persistence by
-``E z^2 > 1``; and the correlation is held at its value on the last recorded date. Both choices come from a
-rolling-origin study.
+``E z^2 > 1``; and the correlation is held at its value on the last recorded date. These choices come from
+rolling-origin studies.
 """
 
 from typing import Any, NamedTuple, final
@@ -20,14 +27,21 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from tsgen.whitening.whitening_protocol import Prediction, State
+from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
-CORRELATION_DECAYS = (0.97, 0.995)
-CORRELATION_WEIGHTS = (0.3, 0.2, 0.5)
+MARKET_DECAYS = (0.90, 0.80)
+CORRELATION_DECAY = 0.995
+CORRELATION_WEIGHTS = (0.3, 0.7)
+DIRECTION_DECAY = 0.95
+DIRECTION_WEIGHT = 0.5
 SMALLEST_SIGMA = 0.14
 _LARGEST_FEEDBACK = 30.0
 _LARGEST_CORRELATION_SHOCK = 4.0
+_LARGEST_DIRECTION_SQUARE = 16.0
+_LARGEST_MARKET_SHOCK = 5.0  # the jump of one stale stock is no rout of the panel
+
+_HELD = 4  # parts of the state of a roll-out: filters and a root; that of a recorded history has moments and direction
 
 
 class VolatilityNumbers(NamedTuple):
@@ -38,13 +52,15 @@ class VolatilityNumbers(NamedTuple):
     deviation: Tensor
     """(asset,): long-run standard deviation."""
     weights: Tensor
-    """(asset, 4): a_1, a_2, b_1, b_2, each multiplied by ``c``."""
+    """(asset, 6): a_1, a_2, b_1, b_2, g, h, each multiplied by ``c``."""
     absolute_scale: Tensor
     """(asset,): N, makes ``E N|z| = 1``."""
     leverage_scale: Tensor
     """(asset,): M, makes ``E M|z| 1(s z < 0) = 1``."""
     leverage_sign: Tensor
     """(asset,): s; +1 where falls raise volatility, -1 where rises do."""
+    market_scale: Tensor
+    """(2,): P and Q, make the shocks of C and D average to one."""
     kappa: Tensor
     """(asset,): standard deviation of the innovation before it is scaled, at most 1.5 times ``unit``; what the feedback
     of roll-outs is divided by."""
@@ -53,6 +69,8 @@ class VolatilityNumbers(NamedTuple):
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
     correlation: Tensor
     """(asset, asset): R_0."""
+    direction: Tensor
+    """(asset,): v."""
 
 
 def _correlation_of(second_moments: Tensor) -> Tensor:
@@ -64,6 +82,19 @@ def symmetric_root(correlation: Tensor) -> Tensor:
     """Symmetric positive square root of a batch of correlation matrices."""
     values, vectors = torch.linalg.eigh(correlation)
     return (vectors * values.clamp_min(1e-10).sqrt()[..., None, :]) @ vectors.transpose(-2, -1)
+
+
+def market_shocks(ratios: Tensor, absolute_scale: Tensor, leverage_sign: Tensor) -> Tensor:
+    """What one period adds to C and D before P and Q, (path, 2), from shocks over slow levels (path, asset)."""
+    clipped = ratios.clamp(-_LARGEST_MARKET_SHOCK, _LARGEST_MARKET_SHOCK)
+    size = (clipped.abs() * absolute_scale).mean(dim=-1)
+    fall = (-(clipped * leverage_sign).mean(dim=-1)).clamp_min(0.0)
+    return torch.stack([size, fall], dim=-1)
+
+
+def slow_level(absolute: Tensor) -> Tensor:
+    """A_.98, kept away from zero; (path, asset, decay) to (path, asset)."""
+    return absolute[..., -1].clamp_min(SMALLEST_SIGMA)
 
 
 @final
@@ -100,24 +131,29 @@ class VolatilityWhitening:
     def start(self, n_paths: int) -> State:
         """Volatility at its long-run level, correlation at R_0."""
         ones = torch.ones(n_paths, self.n_assets, len(DECAYS), dtype=torch.float64)
-        moments = self.numbers.correlation.expand(n_paths, len(CORRELATION_DECAYS), -1, -1).clone()
-        return ones, ones.clone(), moments
+        market = torch.ones(n_paths, len(MARKET_DECAYS), dtype=torch.float64)
+        along = torch.ones(n_paths, dtype=torch.float64)
+        return ones, ones.clone(), market, self.numbers.correlation.expand(n_paths, -1, -1).clone(), along
 
     def _sigma(self, state: State) -> Tensor:
-        absolute, leverage = state[0], state[1]
+        absolute, leverage, market = state[:3]
         weights = self._like(absolute).weights
-        combined = (absolute * weights[:, :2]).sum(dim=-1) + (leverage * weights[:, 2:]).sum(dim=-1)
+        combined = (absolute * weights[:, :2]).sum(dim=-1) + (leverage * weights[:, 2:4]).sum(dim=-1)
+        combined = combined + slow_level(absolute) * (market @ weights[:, 4:].T)
         return combined.clamp_min(SMALLEST_SIGMA)
 
-    def _root(self, correlation_state: Tensor) -> Tensor | None:
+    def _slow_correlation(self, moments: Tensor) -> Tensor:
+        constant, moving = CORRELATION_WEIGHTS
+        return constant * self._like(moments).correlation + moving * _correlation_of(moments)
+
+    def _root(self, moments: Tensor, along: Tensor) -> Tensor | None:
         if self.n_assets == 1:
             return None
-        if correlation_state.ndim == 3:  # held: already a root
-            return correlation_state
-        constant, fast, slow = CORRELATION_WEIGHTS
-        moving = _correlation_of(correlation_state)
-        blend = constant * self._like(correlation_state).correlation + fast * moving[:, 0] + slow * moving[:, 1]
-        return symmetric_root(blend)
+        direction = self._like(moments).direction
+        stretch = (1.0 - DIRECTION_WEIGHT + DIRECTION_WEIGHT * along).sqrt() - 1.0
+        axes = torch.eye(self.n_assets, dtype=moments.dtype, device=moments.device)
+        stretched = axes + stretch[:, None, None] * torch.outer(direction, direction)
+        return symmetric_root(_correlation_of(stretched @ self._slow_correlation(moments) @ stretched))
 
     def predict(self, state: State) -> Prediction:
         """Location, scale and correlation root for the next period; features are log volatilities."""
@@ -125,41 +161,49 @@ class VolatilityWhitening:
         numbers = self._like(sigma)
         scale = numbers.deviation * numbers.unit * sigma
         location = numbers.mean.expand_as(scale)
-        return Prediction(location, scale, self._root(state[2]), sigma.log())
+        root = state[3] if len(state) == _HELD else self._root(*state[3:])
+        return Prediction(location, scale, root, sigma.log())
 
-    def _filtered(self, state: State, shock: Tensor) -> tuple[Tensor, Tensor]:
-        absolute, leverage = state[0], state[1]
+    def _filtered(self, state: State, shock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        absolute, leverage, market = state[:3]
         numbers = self._like(absolute)
-        decays = torch.tensor(DECAYS, dtype=absolute.dtype, device=absolute.device)
+        decays, market_decays = (absolute.new_tensor(k) for k in (DECAYS, MARKET_DECAYS))
         size = shock.abs()
         bad = size * numbers.leverage_scale * (numbers.leverage_sign * shock < 0)
-        absolute = decays * absolute + (1 - decays) * (size * numbers.absolute_scale)[:, :, None]
-        return absolute, decays * leverage + (1 - decays) * bad[:, :, None]
+        common = market_shocks(shock / slow_level(absolute), numbers.absolute_scale, numbers.leverage_sign)
+        return (
+            decays * absolute + (1 - decays) * (size * numbers.absolute_scale)[:, :, None],
+            decays * leverage + (1 - decays) * bad[:, :, None],
+            market_decays * market + (1 - market_decays) * common * numbers.market_scale,
+        )
 
     def observe(self, state: State, returns: Tensor) -> State:
         """Feed recorded returns: volatility and correlation filters move."""
-        numbers = self._like(state[0])
+        moments, along = state[3:]
+        numbers = self._like(moments)
         shock = (returns - numbers.mean) / numbers.deviation
         standardised = shock / (self._sigma(state) * numbers.unit)
         standardised = standardised.clamp(-_LARGEST_CORRELATION_SHOCK, _LARGEST_CORRELATION_SHOCK)
-        outer = standardised[:, None, :, None] * standardised[:, None, None, :]
-        decays = torch.tensor(CORRELATION_DECAYS, dtype=returns.dtype, device=returns.device)[:, None, None]
-        moments = decays * state[2] + (1 - decays) * outer
-        return (*self._filtered(state, shock), moments)
+        expected = (self._slow_correlation(moments) @ numbers.direction) @ numbers.direction
+        square = ((standardised @ numbers.direction).square() / expected).clamp_max(_LARGEST_DIRECTION_SQUARE)
+        outer = standardised[:, :, None] * standardised[:, None, :]
+        return (
+            *self._filtered(state, shock),
+            CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * outer,
+            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * square,
+        )
 
     def hold(self, state: State, n_paths: int) -> State:
         """Fix the correlation root of the last recorded date (leading axis 1) for all roll-outs."""
-        absolute, leverage, moments = state
-        root = self._root(moments)
-        held = torch.ones(1, 1, 1, dtype=absolute.dtype, device=absolute.device) if root is None else root
-        shape = (n_paths, *absolute.shape[1:])
-        return absolute.expand(shape).clone(), leverage.expand(shape).clone(), held
+        root = self._root(*state[3:])
+        held = state[0].new_ones(1, 1, 1) if root is None else root
+        return (*repeat_state(state[:3], n_paths), held)
 
     def imagine(self, state: State, returns: Tensor) -> State:
         """Feed generated returns at unit variance; the correlation stays held."""
         numbers = self._like(state[0])
         shock = (returns - numbers.mean) / (numbers.deviation * numbers.kappa)
-        return (*self._filtered(state, shock.clamp(-_LARGEST_FEEDBACK, _LARGEST_FEEDBACK)), state[2])
+        return (*self._filtered(state, shock.clamp(-_LARGEST_FEEDBACK, _LARGEST_FEEDBACK)), state[3])
 
     def arrays(self) -> dict[str, Tensor]:
         """All fitted numbers."""
@@ -169,6 +213,8 @@ class VolatilityWhitening:
         """Constants of the recursion, for the reader."""
         return {
             "decays": list(DECAYS),
-            "correlation_decays": list(CORRELATION_DECAYS),
+            "market_decays": list(MARKET_DECAYS),
+            "correlation_decay": CORRELATION_DECAY,
             "correlation_weights": list(CORRELATION_WEIGHTS),
+            "direction_decay": DIRECTION_DECAY,
         }

@@ -1,6 +1,6 @@
 """Closed-form and maximum-likelihood fit of the volatility whitening to one panel.
 
-Means are shrunk half-way to the James-Stein mean; the four weights per asset maximise a Student-t likelihood
+Means are shrunk half-way to the James-Stein mean; the six weights per asset maximise a Student-t likelihood
 and are pooled across assets (a mixed panel and a homogeneous one both profit); the long-run correlation is the
 Ledoit-Wolf estimate. Takes about a second for 20 assets and 5,000 days.
 """
@@ -17,14 +17,24 @@ from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from tsgen.errors import DataError
-from tsgen.whitening.volatility import DECAYS, SMALLEST_SIGMA, VolatilityNumbers, VolatilityWhitening
+from tsgen.whitening.volatility import (
+    DECAYS,
+    MARKET_DECAYS,
+    SMALLEST_SIGMA,
+    VolatilityNumbers,
+    VolatilityWhitening,
+    market_shocks,
+    slow_level,
+)
 
 Array = NDArray[np.float64]
 
 SHORTEST_PANEL = 100
+_N_WEIGHTS = 6
 _POOLING = 3.0
 _LARGEST_SQUARE = 36.0  # a single price spike must not set the variance of a series
 _BURN_IN = 60
+_SMALLEST_MARKET_SHOCK = 0.01
 # fed back at a larger deviation, ordinary days of a series with rare giant moves let its volatility die out; over five
 # rolling origins before 2014 a ratio between 1.3 and 1.7 kept the path volatility of such a stock calibrated
 _LARGEST_FEEDBACK_RATIO = 1.5
@@ -34,10 +44,11 @@ _NORMAL_MEAN = float(1.0 - 2.0 * (3.0 * norm.pdf(3.0) + norm.sf(3.0)) + 2.0 * 9.
 
 class _Features(NamedTuple):
     shocks: Array  # (date, asset)
-    filtered: Array  # (date, asset, 4): A_.90, A_.98, L_.90, L_.98, known before the date
+    filtered: Array  # (date, asset, 6): A_.90, A_.98, L_.90, L_.98, A_.98 C, A_.98 D, known before the date
     absolute_scale: Array
     leverage_scale: Array
     leverage_sign: Array
+    market_scale: Array
 
 
 def shrunk_mean(returns: Array) -> Array:
@@ -83,7 +94,17 @@ def _features(shocks: Array) -> _Features:
     size = np.abs(shocks) * absolute_scale
     bad = np.abs(shocks) * leverage_scale * (sign * shocks < 0)
     parts = [_exponential_average(x, k) for x in (size, bad) for k in DECAYS]
-    return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign)
+    slow = slow_level(torch.from_numpy(parts[1])[..., None]).numpy()
+    ratios, units = torch.from_numpy(shocks / slow), (torch.from_numpy(x) for x in (absolute_scale, sign))
+    common = market_shocks(ratios, *units).numpy()
+    market_scale = 1.0 / np.maximum(common[_burn_in(len(shocks)) :].mean(axis=0), _SMALLEST_MARKET_SHOCK)
+    for column, decay in enumerate(MARKET_DECAYS):
+        parts.append(slow * _exponential_average((common * market_scale)[:, [column]], decay))
+    return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign, market_scale)
+
+
+def _burn_in(n_dates: int) -> int:
+    return min(_BURN_IN, n_dates // 5)
 
 
 def robust_deviation(values: Array) -> Array:
@@ -104,7 +125,7 @@ def robust_deviation(values: Array) -> Array:
 
 def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, pooling: float) -> Tensor:
     """Mean Student-t negative log likelihood of unit-variance innovations plus the pooling penalty."""
-    logits, raw_dof = parameters[:, :4], parameters[:, 4]
+    logits, raw_dof = parameters[:, :_N_WEIGHTS], parameters[:, _N_WEIGHTS]
     weights = torch.softmax(logits, dim=1)
     sigma = (features * weights).sum(dim=-1).clamp_min(SMALLEST_SIGMA)
     dof = 2.1 + torch.exp(raw_dof)
@@ -119,19 +140,19 @@ def _fit_weights(features: _Features, burn_in: int) -> Array:
     e = torch.from_numpy(features.shocks[burn_in:])
     n_assets = e.shape[1]
     pooling = 5.0 * _POOLING / len(e)
-    start = np.tile([-1.0, 0.5, 0.0, -1.0, np.log(5.0)], (n_assets, 1))
+    start = np.tile([-1.0, 0.5, 0.0, -1.0, -0.5, -1.0, np.log(5.0)], (n_assets, 1))
 
     def value_and_gradient(flat: Array) -> tuple[float, Array]:
-        parameters = torch.from_numpy(flat.reshape(n_assets, 5).copy()).requires_grad_()
+        parameters = torch.from_numpy(flat.reshape(start.shape).copy()).requires_grad_()
         loss = _student_t_loss(parameters, x, e, pooling)
         (gradient,) = torch.autograd.grad(loss, parameters)
         return float(loss.detach()), gradient.numpy().ravel()
 
-    box = [(-6.0, 6.0)] * 4 + [(-2.0, 5.0)]  # weights between 1e-5 and 1, degrees of freedom 2.2 to 150
+    box = [(-6.0, 6.0)] * _N_WEIGHTS + [(-2.0, 5.0)]  # weights between 1e-5 and 1, degrees of freedom 2.2 to 150
     found = minimize(
         value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box * n_assets, options={"maxiter": 120}
     )
-    logits = found.x.reshape(n_assets, 5)[:, :4]
+    logits = found.x.reshape(start.shape)[:, :_N_WEIGHTS]
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponents / exponents.sum(axis=1, keepdims=True)
 
@@ -162,7 +183,7 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     mean = shrunk_mean(returns)
     deviation = returns.std(axis=0)
     features = _features((returns - mean) / deviation)
-    burn_in = min(_BURN_IN, n_dates // 5)
+    burn_in = _burn_in(n_dates)
     weights = _fit_weights(features, burn_in)
     sigma = np.maximum((features.filtered * weights).sum(axis=-1), SMALLEST_SIGMA)
     z = (features.shocks / sigma)[burn_in:]
@@ -184,9 +205,11 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
         "absolute_scale": features.absolute_scale,
         "leverage_scale": features.leverage_scale,
         "leverage_sign": features.leverage_sign,
+        "market_scale": features.market_scale,
         "kappa": kappa,
         "unit": unit,
         "correlation": correlation,
+        "direction": np.linalg.eigh(correlation)[1][:, -1],
     }
     return VolatilityWhitening(
         VolatilityNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()})

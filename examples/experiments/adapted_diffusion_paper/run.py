@@ -80,6 +80,7 @@ def wealth_cell(cell: Cell) -> dict[str, Any]:
         "annual_volatility": {
             k: float(v.std() / np.sqrt(wealth_target.PERIOD)) for k, v in _sources(recorded, generated, resampled)
         },
+        "spread": wealth_target.spread(recorded, generated),
     }
     for name, paths in _sources(recorded, generated, resampled):
         found[f"policy on {name} paths"] = wealth_target.judge(wealth_target.policy_on_paths(paths), later)

@@ -94,7 +94,32 @@ def wealth_study(found: list[tuple[Cell, dict[str, Any]]]) -> dict[str, Any]:
             table[preset] = {name: collected(same, name) for name in policies}
             table[preset]["annual_volatility"] = collected(same, "annual_volatility")
             table[preset]["annual_drift"] = collected(same, "annual_drift")
+            table[preset]["spread"] = collected(same, "spread")
     return table
+
+
+def slope_over_seeds(points: list[tuple[int, float, float]]) -> dict[str, float | int | None]:
+    """Slope of log error on log size from (seed, size, error): mean over seeds, with its standard error.
+
+    Training sets are nested within a seed, so seeds and not points are independent; with one seed the error is that of
+    the regression.
+    """
+    per_seed = {
+        seed: slope([x for s, x, _ in points if s == seed], [y for s, _, y in points if s == seed])
+        for seed in sorted({s for s, _, _ in points})
+    }
+    fullest = max(int(found["points"] or 0) for found in per_seed.values())
+    kept = [found for found in per_seed.values() if found["points"] == fullest]
+    if len(kept) == 1:
+        return {**kept[0], "seeds": 1}
+    values = [float(found["slope"] or 0.0) for found in kept]
+    entry = mean_and_error(values)
+    return {
+        "slope": entry["mean"],
+        "standard_error": entry["standard_error"],
+        "points": fullest,
+        "seeds": len(kept),
+    }
 
 
 def slope(sizes: list[float], errors: list[float]) -> dict[str, float | int | None]:
@@ -127,17 +152,19 @@ def scaling(found: list[tuple[Cell, dict[str, Any]]], study: str) -> dict[str, A
                 "exact_sampler": mean_and_error([r["exact_sampler"]["adapted_distance"] for r in same]),
                 "score_error": mean_and_error([r["score"]["score_error_tau_0.3"] for r in same]),
             }
-        sizes = [float(s) for s, _ in members]
-        excess = [
-            max(r["generated"]["adapted_distance"] ** 2 - r["exact_sampler"]["adapted_distance"] ** 2, 1e-8) ** 0.5
-            for _, r in members
-        ]
+        score = [(r["cell"]["seed"], float(s), r["score"]["score_error_tau_0.3"]) for s, r in members]
+        excess = [(r["cell"]["seed"], float(s), beyond_floor(r["generated"], r["exact_sampler"])) for s, r in members]
         table[preset] = {
             "by size": lines,
-            "slope of the score error": slope(sizes, [r["score"]["score_error_tau_0.3"] for _, r in members]),
-            "slope of the distance beyond the sampling floor": slope(sizes, excess),
+            "slope of the score error": slope_over_seeds(score),
+            "slope of the distance beyond the sampling floor": slope_over_seeds(excess),
         }
     return table
+
+
+def beyond_floor(generated: dict[str, float], exact: dict[str, float]) -> float:
+    """Adapted distance without the part that as many exact paths have."""
+    return max(generated["adapted_distance"] ** 2 - exact["adapted_distance"] ** 2, 1e-8) ** 0.5
 
 
 def number(entry: dict[str, Any] | None) -> str:
@@ -147,32 +174,75 @@ def number(entry: dict[str, Any] | None) -> str:
     return f"{entry['mean']:.3f}{error}"
 
 
+PUBLISHED_CELLS = {
+    ("arma, T = 500", "acf_error"): "0.103, 0.201, 0.056",
+    ("arma, T = 500", "covariance_error"): "0.508 (stale cell?)",
+    ("gp, T = 32", "covariance_error"): "0.175",
+    ("gp, T = 32", "covariance_vs_training"): "0.145, 0.083",
+}
+
+
 def tables(results: dict[str, Any]) -> str:
-    lines = ["| target | metric | default | paper | training data | exact sampler |", "|---|---|---|---|---|---|"]
-    for target, row in results["main"].items():
+    """All tables of the README."""
+    return "\n".join([*main_table(results), "", *wealth_table(results), "", *scaling_tables(results)]) + "\n"
+
+
+def main_table(results: dict[str, Any]) -> list[str]:
+    lines = [
+        "| target | metric | default | paper | training data | exact sampler | published runs | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for target, row in sorted(results["main"].items(), key=lambda item: (item[0][0], len(item[0]), item[0])):
+        seeds = ", ".join(str(row[who]["covariance_error"]["seeds"]) for who in ("default", "paper") if who in row)
         for metric in ("acf_error", "covariance_error", "covariance_vs_training", "adapted_distance"):
             if not any(metric in cells for cells in row.values()):
                 continue
             columns = [
                 number(row.get(who, {}).get(metric)) for who in ("default", "paper", "training", "exact_sampler")
             ]
+            columns += [PUBLISHED_CELLS.get((target, metric), "-"), seeds]
             lines.append(f"| {target} | {metric} | " + " | ".join(columns) + " |")
-    lines += ["", "| policy learned from | mean | variance | Sharpe |", "|---|---|---|---|"]
+    return lines
+
+
+def wealth_table(results: dict[str, Any]) -> list[str]:
+    lines = ["| policy learned from | mean | variance | Sharpe | gain |", "|---|---|---|---|---|"]
     for preset, policies in results["wealth"].items():
         for name, entry in policies.items():
             if name.startswith(("policy", "moments")) and ("generated" in name or preset == "default"):
                 label = f"{name}, preset {preset}" if "generated" in name else name
-                lines.append(
-                    f"| {label} | {number(entry['mean'])} | {number(entry['variance'])} | {number(entry['sharpe'])} |"
-                )
-    lines += ["", "| on the Gaussian process | preset | slope of score error | slope of distance beyond the floor |"]
+                columns = [number(entry[field]) for field in ("mean", "variance", "sharpe", "gain")]
+                lines.append(f"| {label} | " + " | ".join(columns) + " |")
+    for name, entry in PUBLISHED["wealth"].items():
+        columns = [" / ".join(str(value) for value in entry[field]) for field in ("mean", "variance", "sharpe")]
+        lines.append(f"| published, {name} | " + " | ".join(columns) + " | - |")
+    return lines
+
+
+def scaling_tables(results: dict[str, Any]) -> list[str]:
+    lines = ["| on the Gaussian process | preset | slope of score error | slope of distance beyond the floor |"]
     lines += ["|---|---|---|---|"]
     for study in ("paths", "lookback", "width"):
         for preset, entry in results[study].items():
             slopes = [entry["slope of the score error"], entry["slope of the distance beyond the sampling floor"]]
-            shown = [f"{s['slope']:.2f} ± {s['standard_error']:.2f} ({s['points']} points)" for s in slopes]
+            shown = [slope_text(found) for found in slopes]
             lines.append(f"| {study} | {preset} | " + " | ".join(shown) + " |")
-    return "\n".join(lines) + "\n"
+    lines += [
+        "",
+        "| study | preset | size | score error | adapted distance | exact sampler |",
+        "|---|---|---|---|---|---|",
+    ]
+    for study in ("paths", "lookback", "width"):
+        for preset, entry in results[study].items():
+            for size, row in entry["by size"].items():
+                columns = [number(row[field]) for field in ("score_error", "adapted_distance", "exact_sampler")]
+                lines.append(f"| {study} | {preset} | {size} | " + " | ".join(columns) + " |")
+    return lines
+
+
+def slope_text(found: dict[str, Any]) -> str:
+    error = "" if found["standard_error"] is None else f" ± {found['standard_error']:.2f}"
+    return f"{found['slope']:.2f}{error} ({found['points']} sizes, {found['seeds']} seeds)"
 
 
 def main() -> None:

@@ -24,6 +24,8 @@ PERIOD = 0.5 / DAYS
 TRAINING_END = "2009-12-31"
 TEST_END = "2019-12-31"
 N_TEST, MONTH = 100_000, 21
+SMALLEST_GAIN = 0.05
+"""With a gain near zero the amount in the index is constant: no doubling up after losses."""
 
 Paths = NDArray[np.float64]
 
@@ -70,6 +72,14 @@ def _anchor_for(mean_growth: float) -> float:
     return (TARGET - mean_growth) / (1.0 - discount * mean_growth)
 
 
+def largest_gain(log_returns: Paths) -> float:
+    """Gain at which the log-variance of the policy's growth reaches one.
+
+    Beyond it the moments of the growth are those of a few paths: doubling up looks riskless on any finite sample.
+    """
+    return float(1.0 / (log_returns.std() * np.sqrt(DAYS)))
+
+
 def policy_on_paths(log_returns: Paths) -> Policy:
     """Affine policy of least variance whose mean terminal wealth on the paths is the target."""
     discount = np.exp(-RATE * DAYS * PERIOD)
@@ -81,10 +91,7 @@ def policy_on_paths(log_returns: Paths) -> Policy:
         anchor = _anchor_for(growth.mean())
         return float((anchor * discount - 1.0) ** 2 * growth.var())
 
-    # beyond a log-variance of one, the moments of the growth are those of a few paths: leverage that doubles up looks
-    # riskless on any finite sample
-    largest = 1.0 / (log_returns.std() * np.sqrt(DAYS))
-    grid = np.geomspace(0.05, largest, 40)  # heavy tails give the variance several local minima
+    grid = np.geomspace(SMALLEST_GAIN, largest_gain(log_returns), 40)  # heavy tails give several local minima
     best = int(np.argmin([variance(gain) for gain in grid]))
     around = (float(grid[max(0, best - 1)]), float(grid[min(len(grid) - 1, best + 1)]))
     gain = float(minimize_scalar(variance, bounds=around, method="bounded").x)
@@ -121,3 +128,27 @@ def generated_half_years(
     starts = range(last, 250, -DAYS)
     dates = [training.dates[i - 1] for i in reversed(starts)]
     return np.concatenate([x[:, :, 0] for x in generator.sample_at(training, dates, 100, DAYS, seed=seed)])
+
+
+def spread(recorded: Paths, generated: Paths) -> dict[str, float]:
+    """Why volatilities differ: by month of the half-year, the latest crisis start left out, the weight of few paths.
+
+    Generated paths come in groups of 100 per start; the recorded standard error is over half-years (delta method).
+    """
+    annual = 1.0 / np.sqrt(PERIOD)
+    by_start = generated.reshape(-1, 100, DAYS)
+    calmer = np.delete(by_start, int(np.argmax((by_start**2).mean(axis=(1, 2)))), axis=0)
+    squares = (recorded**2).mean(axis=1)
+    energy = np.sort((generated**2).mean(axis=1))
+    return {
+        "recorded standard error": float(squares.std(ddof=1) / np.sqrt(len(squares)) / (2 * recorded.std()) * annual),
+        "generated, first month": float(generated[:, :MONTH].std() * annual),
+        "generated, last month": float(generated[:, -MONTH:].std() * annual),
+        "generated, without the most volatile start": float(calmer.std() * annual),
+        "generated, first month without that start": float(calmer[:, :, :MONTH].std() * annual),
+        "share of squares in the top 1 % of paths": float(energy[-len(energy) // 100 :].sum() / energy.sum()),
+        "half-year deviation, recorded": float(recorded.sum(axis=1).std()),
+        "half-year deviation, generated": float(generated.sum(axis=1).std()),
+        "largest gain, generated": largest_gain(generated),
+        "largest gain, recorded": largest_gain(recorded),
+    }

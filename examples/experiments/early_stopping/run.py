@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python examples/experiments/early_stopping/run.py [--minutes 60] [--study width score series]
 
-Writes results.json beside this file from all finished parts. One core: width half a minute, score about half an hour,
-series about twenty minutes.
+Writes results.json beside this file and the tables of the README from all finished parts. One core: width two minutes,
+score about a quarter of an hour, series about ten minutes.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 
 import score_error
 import seven_series
+import tables
 import torch
 import width_rate
 
@@ -22,7 +23,7 @@ from tsgen.complete_files import write_json
 
 HERE = Path(__file__).resolve().parent
 PARTS = HERE / "runs"
-SEEDS = (0, 1, 2, 3, 4)
+SEEDS, NETWORK_SEEDS = (0, 1, 2, 3, 4), (0, 1)
 LARGE = ("Gaussian, 3 assets, correlated", "two modes, 1 asset")
 
 Job = tuple[str, Callable[[], dict[str, Any]]]
@@ -34,19 +35,19 @@ def width_jobs() -> list[Job]:
 
 def score_jobs() -> list[Job]:
     laws = list(enumerate(score_error.LAWS))
-    small = [
+    kernel = [
         (f"score_kernel_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.kernel_part(a, b, c))
-        for n in (256, 1024) for seed in SEEDS for i, name in laws
+        for n in (256, 1024, 4096) for seed in SEEDS for i, name in laws
+    ]  # fmt: skip
+    fresh = [
+        (f"score_fresh_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.fresh_noise_part(a, b, c))
+        for n in (256, 1024, 4096) for seed in SEEDS for i, name in laws if n < 4096 or name in LARGE
     ]  # fmt: skip
     networks = [
         (f"score_network_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.network_part(a, b, c))
-        for seed in SEEDS for n in (256, 1024, 4096) for i, name in laws if name in LARGE
+        for seed in NETWORK_SEEDS for n in (256, 1024, 4096) for i, name in laws if name in LARGE
     ]  # fmt: skip
-    large = [
-        (f"score_kernel_{i}_4096_{seed}", lambda a=name, c=seed: score_error.kernel_part(a, 4096, c))
-        for seed in SEEDS for i, name in laws if name in LARGE
-    ]  # fmt: skip
-    return small + networks + large
+    return kernel + fresh + networks
 
 
 def series_jobs() -> list[Job]:
@@ -72,6 +73,7 @@ def collect() -> None:
         if len(found[kind]) > 1:
             results[kind] = module.summary(found[kind])
     write_json(HERE / "results.json", results)
+    tables.write(HERE / "README.md", results)
 
 
 def main() -> None:

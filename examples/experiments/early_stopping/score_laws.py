@@ -34,7 +34,8 @@ LAWS = {
 def draw(name: str, n: int, seed: int) -> Tensor:
     """Clean values of the law, shape (n, asset), float32."""
     rng, chosen = numpy_stream(seed, f"clean {name}"), LAWS[name]
-    component = rng.choice(len(chosen.log_weights), size=n, p=np.exp(chosen.log_weights.double().numpy()))
+    weights = torch.softmax(chosen.log_weights.double(), dim=0).numpy()
+    component = rng.choice(len(weights), size=n, p=weights)
     roots = torch.linalg.cholesky(chosen.covariances).numpy()
     noise = rng.standard_normal((n, chosen.means.shape[1]))
     values = chosen.means.numpy()[component] + np.einsum("nij,nj->ni", roots[component], noise)

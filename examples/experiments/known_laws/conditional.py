@@ -23,7 +23,6 @@ from tsgen.whitening.whitening_protocol import Prediction, as_dtype, colour, whi
 
 Array = NDArray[np.float64]
 ANGLES = (0.25, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.5)
-_STEPS = 16
 
 
 def _known(generator: AdaptedDiffusionGenerator, past: Array) -> tuple[Prediction, Past]:
@@ -55,7 +54,8 @@ def _groups(
 
 @torch.no_grad()
 def _draw(generator: AdaptedDiffusionGenerator, prediction: Prediction, past: Past, noise: Tensor) -> Array:
-    plan = deterministic_plan(deterministic_angles(_STEPS), evaluate_start=generator.config.whitening == "identity")
+    angles = deterministic_angles(generator.config.sampler.n_steps)
+    plan = deterministic_plan(angles, evaluate_start=generator.config.whitening == "identity")
     head = generator.head
     levels = [head.prepare(float(tau)) for tau in plan.angles]
     context = head.context(past)

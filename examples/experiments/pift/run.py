@@ -1,17 +1,20 @@
 """Steering, measured: the GARCH-mixture test bed with an exact velocity, and 20 US stocks with a trained generator.
 
     OMP_NUM_THREADS=1 python examples/experiments/pift/run.py [--law garch|stocks] [--targets NAMES] [--seeds 0 1 2]
-        [--generator FOLDER] [--paths N] [--output FILE]
+        [--configs NAMES] [--generator FOLDER] [--paths N] [--output FILE]
 
-Every target is measured against a large sample of the reference chain: its units, the multiplier and log Z of the dual
-on it, and the marginals of the re-weighted sample. Results are added to results.json one by one; what is there already
-is not run again. One core; about one minute per target.
+Every target is measured against a large sample of the reference chain: its units, the dual on it, the log Z of the
+steered law's own tilt, and the marginals of the re-weighted sample. Results are added to results.json one by one; a row
+is kept if reference and steering code are the same. One core; about half a minute per row.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import time
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +32,7 @@ from tsgen.steering import (
     RealisedVolatility,
     RiskConstraint,
     SteeringConfig,
+    SteeringWarning,
     TerminalLoss,
     TerminalReturn,
     steer,
@@ -36,20 +40,22 @@ from tsgen.steering import (
 from tsgen.steering.controlled_chain import ControlledChain, simulate_block
 from tsgen.steering.multiplier_search import find_multipliers
 from tsgen.steering.portfolio_book import PortfolioBook
+from tsgen.steering.simulated_paths import simulate_paths
 from tsgen.steering.statistic_binding import bind_constraints
-from tsgen.steering.steered_sample import SteeredSample, effective_share, log_tilt, normalised
-from tsgen.steering.steering_config import SteeringConfig as Config
+from tsgen.steering.steered_sample import SteeredSample, effective_share, log_tilt, normalised, sample_of
 from tsgen.steering.steering_reference import reference_of
 
 HERE = Path(__file__).parent
 CONFIGS = {
     "default": {},
+    "K=20": {"n_steps": 20, "n_iterations": 8},
     "K=32": {"n_steps": 32},
     "covariance": {"covariance_correction": True},
     "candidates": {"n_candidates": 4},
     "unbounded": {"bound_deviations": None},
     "mean_square": {"evaluation": "mean_square"},
 }
+N_CANDIDATES, CANDIDATE_TARGETS = 4, ("S -2", "DD +2.5", "RV +2.5")
 
 
 def portfolio(assets):
@@ -128,17 +134,36 @@ def weighted_ks(first, p, second, q):
     return float(np.abs(found[0] - found[1]).max())
 
 
+def share_with_candidates(steered, n_paths=4000):
+    """Effective share of fresh paths under the same policy, each period picked from several candidates."""
+    chain = replace(steered.chain, n_candidates=N_CANDIDATES)
+    tape = simulate_paths(chain, steered.policy, n_paths, n_periods=chain.horizon, seed=11, purpose="candidates")
+    sample = sample_of(tape, chain.book.functionals, chain.reference, chain.horizon)
+    tilt = log_tilt(sample, steered.policy.statistics, steered.policy.multipliers)
+    return effective_share(sample.log_ratio + tilt)
+
+
+def code_digest():
+    """Of the steering code: numbers of other code are not kept."""
+    hashed = hashlib.sha256()
+    for path in sorted((ROOT / "tsgen" / "steering").rglob("*.py")):
+        hashed.update(path.read_bytes())
+    return hashed.hexdigest()[:16]
+
+
 def one(reference, horizon, name, asked, values, config, seed):
     constraints = [RiskConstraint(*c) for c in asked[0]]
     begin, wall = time.process_time(), time.perf_counter()
     steered = steer(reference, constraints, horizon=horizon, seed=seed, config=SteeringConfig(**CONFIGS[config]))
     seconds, wall = time.process_time() - begin, time.perf_counter() - wall
     certificate = steered.certificate
-    statistics = bind_constraints(constraints, asked[1], bound=Config(**CONFIGS[config]).bound_deviations)
+    statistics = bind_constraints(constraints, asked[1], bound=SteeringConfig(**CONFIGS[config]).bound_deviations)
     large = SteeredSample(tuple(asked[1]), np.zeros(len(asked[1][0])))
     dual = find_multipliers(large, statistics, [0.0] * len(statistics))
     tilt = log_tilt(large, dual.statistics, dual.multipliers)
     exact = normalised(tilt)
+    own_tilt = log_tilt(large, steered.policy.statistics, steered.policy.multipliers)
+    picked = len(reference.assets) == 1 and config == "K=32" and name in CANDIDATE_TARGETS
     drawn = steered.sample(8000 if len(reference.assets) == 1 else 6000, seed=99)
     own, equal = marginals(drawn), np.full(drawn.n_scenarios, 1.0 / drawn.n_scenarios)
     shown = [c.__dict__ for c in certificate.constraints]
@@ -163,7 +188,12 @@ def one(reference, horizon, name, asked, values, config, seed):
         "gap_error": certificate.gap_error,
         "log_partition": certificate.log_partition,
         "log_partition_error": certificate.log_partition_error,
-        "log_partition_of_dual": float(np.log(np.mean(np.exp(tilt)))),
+        "log_partition_of_large_sample": float(np.log(np.mean(np.exp(own_tilt)))),
+        "log_partition_of_large_sample_error": float(np.exp(own_tilt - own_tilt.max()).std())
+        / float(np.exp(own_tilt - own_tilt.max()).mean())
+        / len(own_tilt) ** 0.5,
+        "effective_share_with_4_candidates": share_with_candidates(steered) if picked else None,
+        "reasons": list(certificate.reasons),
         "pareto_shape": certificate.pareto_shape,
         "largest_weight": certificate.largest_weight,
         "halves_effective_ratio": certificate.halves_effective_ratio,
@@ -197,22 +227,30 @@ def main():
     parser.add_argument("--cache", default=None)
     parser.add_argument("--output", default=str(HERE / "results.json"))
     options = parser.parse_args()
+    warnings.simplefilter("ignore", SteeringWarning)  # verdicts are in the rows
     reference, horizon = law_of(options.law, options.generator)
-    digest = reference.digest()[:16]
-    cache = Path(options.cache or HERE / ".cache") / f"{options.law}-{digest}-{options.paths}.npz"
-    values = reference_marginals(reference, horizon, options.paths, cache)
-    asked = targets(values, portfolio(reference.assets))
+    digest, code = reference.digest()[:16], code_digest()
     output = Path(options.output)
-    for seed in options.seeds:
-        for name in options.targets or list(asked):
-            for config in options.configs:
+    for config in options.configs:
+        n_steps = SteeringConfig(**CONFIGS[config]).n_steps
+        cache = Path(options.cache or HERE / ".cache") / f"{options.law}-{digest}-{n_steps}-{options.paths}.npz"
+        values = reference_marginals(reference, horizon, options.paths, cache, n_steps=n_steps)
+        asked = targets(values, portfolio(reference.assets))
+        for seed in options.seeds:
+            for name in options.targets or list(asked):
                 results = json.loads(output.read_text()) if output.exists() else {}
                 key = f"{options.law} | {name} | {config} | {seed}"
-                if results.get(key, {}).get("digest") == digest:
+                if (results.get(key, {}).get("digest"), results.get(key, {}).get("code")) == (digest, code):
                     continue
                 found = one(reference, horizon, name, asked[name], values, config, seed)
                 results = json.loads(output.read_text()) if output.exists() else {}
-                results[key] = {"law": options.law, "digest": digest, "reference_paths": options.paths, **found}
+                results[key] = {
+                    "law": options.law,
+                    "digest": digest,
+                    "code": code,
+                    "reference_paths": options.paths,
+                    **found,
+                }
                 output.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
                 print(key, json.dumps({k: v for k, v in found.items() if k not in ("target", "config", "seed")}))
 

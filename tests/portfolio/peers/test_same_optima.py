@@ -8,6 +8,7 @@ from skfolio.optimization import MeanRisk, ObjectiveFunction
 
 from portfolio.constraints import Bounds
 from portfolio.drawdown import AverageDrawdown, ConditionalDrawdownAtRisk, MaximumDrawdown
+from portfolio.maximum_ratio import maximum_sharpe
 from portfolio.mean_cvar import mean_cvar
 from portfolio.mean_variance import mean_variance
 from portfolio.moments import HorizonMoments
@@ -72,6 +73,30 @@ def test_mean_variance(seed, engine):
     )
     frontier.max_quadratic_utility(risk_aversion=2 * GAMMA)
     assert ours > _utility(np.array(list(frontier.weights)), m) * (1 + 10 * SAME)
+
+
+@pytest.mark.parametrize("engine", ["direct", "cvxpy"])
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_sharpe_and_risk_targets(seed, engine):
+    pypfopt = pytest.importorskip("pypfopt")
+    m = _moments(_frame(seed))
+
+    def theirs(question, **given):
+        frontier = pypfopt.EfficientFrontier(m.mean, m.covariance, solver="CLARABEL", solver_options=TIGHT)
+        getattr(frontier, question)(**given)
+        return np.array(list(frontier.weights))
+
+    def deviation(w):
+        return np.sqrt(w @ m.covariance @ w)
+
+    w = theirs("max_sharpe", risk_free_rate=0.0001)
+    ours = maximum_sharpe(m, risk_free=0.0001, engine=engine)
+    assert ours.objective == pytest.approx((m.mean @ w - 0.0001) / deviation(w), rel=SAME)
+    assert -minimum_risk(m, engine=engine).objective == pytest.approx(deviation(theirs("min_volatility")), rel=SAME)
+    target = float(np.sort(m.mean)[3])
+    ours = target_return(m, minimum=target, engine=engine)
+    w = theirs("efficient_return", target_return=target)
+    assert ours.diagnostics["volatility"] == pytest.approx(deviation(w), rel=SAME)
 
 
 @pytest.mark.parametrize("engine", ["direct", "cvxpy"])

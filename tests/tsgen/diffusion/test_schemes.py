@@ -91,8 +91,9 @@ def test_third_order_weights_integrate_quadratics_exactly():
     for step in range(2, len(y)):
         for power in range(3):
             values = [sines[step - j] * y[step - j] ** power for j in range(3)]  # F = H sin with H = y^power
-            integral = (ends[step] ** (power + 1) - y[step] ** (power + 1)) / (power + 1)
-            assert np.dot(plan.weights[step], values) == pytest.approx(integral, abs=1e-13)
+            ahead, here, behind = (x ** (power + 1) / (power + 1) for x in (ends[step], y[step], y[step - 1]))
+            assert np.dot(plan.predictor[step], values) == pytest.approx(ahead - here, abs=1e-13)
+            assert np.dot(plan.corrector[step], values) == pytest.approx(here - behind, abs=1e-13)
 
 
 @pytest.mark.parametrize("variance", [0.25, 0.49, 2.0])

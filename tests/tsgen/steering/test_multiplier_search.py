@@ -45,6 +45,20 @@ def test_the_multiplier_of_a_gaussian_mean_is_the_shift():
     assert found.multipliers[0] == pytest.approx(-1.0, abs=0.02)
 
 
+@pytest.mark.parametrize(("functional", "level"), [(TerminalReturn("A"), 2.5), (ExpectedShortfall("A", 0.95), 4.0)])
+def test_the_plain_mean_is_met_although_the_tilt_is_bounded(functional, level):
+    """Student t with 3 degrees of freedom: much is beyond five deviations of the sample once the tail is heavier."""
+    values = np.random.default_rng(4).standard_t(3, 100_000)
+    (own,) = bound(functional, "==", level, values)
+    found = find_multipliers(sample(values), (own,), [0.0])
+    (statistic,) = found.statistics
+    probabilities = normalised(log_tilt(sample(values), (statistic,), found.multipliers))
+    assert found.met
+    assert statistic.achieved(values, probabilities) == pytest.approx(level, abs=2e-3 * own.unit)  # where it stops
+    bounded = np.clip(values, own.lower, own.upper)
+    assert level - statistic.achieved(bounded, probabilities) > 0.02 * own.unit  # the test sees what is cut off
+
+
 def test_steered_paths_give_the_references_multipliers():
     """Paths of N(-1, 1) with their density ratio are a sample of N(0, 1)."""
     rng = np.random.default_rng(1)

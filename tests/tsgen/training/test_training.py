@@ -10,7 +10,8 @@ from tsgen.diffusion.denoising_loss import row_losses
 from tsgen.diffusion.mixture_velocity import GaussianMixture, mixture_velocity
 from tsgen.errors import ConfigError, DataError, TrainingError
 from tsgen.networks.score_head import HeadShape
-from tsgen.training.head_selection import HeadConfig, build_head, refit_head, residual_share, select_head
+from tsgen.training.head_selection import HeadConfig, build_head, refit_head, select_head
+from tsgen.training.last_step_share import residual_share
 from tsgen.training.mixture_anchor import fit_mixture
 from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_loop import block_losses, hold_out, train_head

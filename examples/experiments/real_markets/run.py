@@ -1,0 +1,113 @@
+"""Real markets: the generator one step ahead, in roll-outs and without a history, on five panels.
+
+    OMP_NUM_THREADS=1 python examples/experiments/real_markets/run.py --span validation
+    OMP_NUM_THREADS=1 python examples/experiments/real_markets/run.py --span test
+
+``validation``: rolling origins before 2014, where every choice was made; closed forms only (preset "fast"), because
+on these panels every network is refused. ``test``: the default generator fitted once, read once. Each row is written
+to results.json beside this file when it is measured, and is not measured again without --again.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import one_step
+import panels
+import roll_outs
+import torch
+import unconditional
+
+HERE = Path(__file__).resolve().parent
+SEED = 0
+HORIZONS = {"fama_french": (12,)}
+DAILY_HORIZONS = (20, 60)
+
+
+def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: str, seed: int) -> dict[str, Any]:
+    """One-step and roll-out rows of a panel, its origins pooled."""
+    records: dict[str, list[one_step.Record]] = {}
+    outs: dict[tuple[int, str], list[roll_outs.RollOuts]] = {}
+    horizons = HORIZONS.get(name, DAILY_HORIZONS)
+    for span in spans:
+        panel = panels.panel_of(name, span.until)
+        train = panel.split(f"{span.fitted_to}-12-31")[0]
+        deviation, first = train.values.std(axis=0), train.n_dates
+        for label, model in panels.fitted_models(train, preset=preset, seed=seed).items():
+            records.setdefault(label, []).append(one_step.record_of(model, panel, first, deviation, seed=seed))
+            for horizon in horizons:
+                step = min(horizon, 20)
+                part = roll_outs.roll_outs_of(model, panel, first, deviation, horizon=horizon, step=step, seed=seed)
+                outs.setdefault((horizon, label), []).append(part)
+    assets, kind = panel.assets, panel.kind
+    result: dict[str, Any] = {"one step": one_step.summary({k: one_step.joined(v) for k, v in records.items()}, assets)}
+    for horizon in horizons:
+        of_horizon = {k: roll_outs.joined(v) for (h, k), v in outs.items() if h == horizon}
+        block = 3 if horizon <= 20 else 6
+        result[f"{horizon} periods"] = roll_outs.summary(of_horizon, assets, kind, block=block, seed=seed)
+    return result
+
+
+def measure(part: str, span: str) -> Any:
+    spans = panels.VALIDATION if span == "validation" else panels.TEST
+    name, _, what = part.partition("/")
+    last = spans[name][-1]
+    if what == "forecasts":
+        preset = "fast" if span == "validation" else "default"
+        return forecasts(name, spans[name], preset=preset, seed=SEED)
+    whole = panels.panel_of(name, last.until)
+    train = whole.split(f"{last.fitted_to}-12-31")[0]
+    if what == "stationary":
+        return unconditional.stationary(train, horizon=20, seed=SEED)
+    if what == "damaged":
+        return unconditional.damaged(train.split(str(train.dates[-2501].date()))[1], seed=SEED)
+    small = train.split(str(train.dates[-2501].date()))[1]
+    return unconditional.against_anchor(small, whole.split(str(train.dates[-2501].date()))[1], seed=SEED)
+
+
+def parts_of(span: str) -> list[str]:
+    names = panels.VALIDATION if span == "validation" else panels.TEST
+    daily = [n for n in names if n != "fama_french"]
+    return [
+        *(f"{n}/forecasts" for n in names),
+        *(f"{n}/stationary" for n in daily if n != "mixed"),
+        "mixed/damaged",
+        "mixed/anchor",
+    ]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _rounded(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.4g}") if np.isfinite(value) else None
+    return value
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--span", choices=("validation", "test"), required=True)
+    arguments.add_argument("--parts", nargs="*")
+    arguments.add_argument("--again", action="store_true")
+    arguments.add_argument("--results", type=Path, default=HERE / "results.json")
+    chosen = arguments.parse_args()
+    torch.set_num_threads(1)
+    for part in chosen.parts or parts_of(chosen.span):
+        found: dict[str, Any] = json.loads(chosen.results.read_text()) if chosen.results.is_file() else {}
+        rows = found.setdefault(chosen.span, {})
+        if part in rows and not chosen.again:
+            continue
+        begin = time.process_time()
+        row = measure(part, chosen.span)
+        rows[part] = _rounded(row | {"cpu_seconds": time.process_time() - begin})
+        chosen.results.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        print(part, json.dumps(rows[part])[:2000], flush=True)
+
+
+if __name__ == "__main__":
+    main()
