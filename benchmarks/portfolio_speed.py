@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -41,7 +41,7 @@ def names(n_assets: int) -> list[str]:
     return [f"A{i}" for i in range(n_assets)]
 
 
-def timed(works: dict[str, tuple[Callable[[int], object], int]], rounds: int) -> dict[str, dict[str, float]]:
+def timed(works: Mapping[str, tuple[Callable[[int], object], int]], rounds: int) -> dict[str, dict[str, float]]:
     """Median processor and wall milliseconds of each ``work(seed)``; the first call does not count.
 
     In every round each one runs as often as its number says, one after the other: what the machine does meanwhile

@@ -17,6 +17,7 @@ from portfolio.backtest.rebalance_schedule import Schedule, scheduled_dates
 from portfolio.backtest.rule_policies import require_callable, require_count
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
+from tsgen.random_streams import check_seed
 from tsgen.return_kind import RETURN_KINDS
 from tsgen.scenario_set import ScenarioSet
 
@@ -58,6 +59,10 @@ class ScenarioPolicy:
         Dates left out between the end of the training data and the training date, for targets that reach ahead.
     window : int, optional
         Number of past dates used for conditioning; by default all.
+    seed : int, optional
+        The same random numbers at every decision. By default each has its own, from the seed of the backtest and the
+        date. The error of a finite number of scenarios then stays nearly the same from one decision to the next
+        instead of being traded away and back; it is no smaller, and one draw of it has a say in the whole result.
 
     Raises
     ------
@@ -90,6 +95,7 @@ class ScenarioPolicy:
     retrain: Schedule = "yearly"
     purge: int = 0
     window: int | None = None
+    seed: int | None = None
     _latest: dict[Any, ScenarioSource] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +107,8 @@ class ScenarioPolicy:
         require_count(self.purge, "purge", 0)
         if self.window is not None:
             require_count(self.window, "window", 1)
+        if self.seed is not None:
+            check_seed(self.seed)
         if self.fit is not None:
             require_callable(self.fit, "fit")
         else:
@@ -121,7 +129,8 @@ class ScenarioPolicy:
         source = self._trained(past, self.fit) if self.fit is not None else _checked_source(self.source)
         refuse_future_knowledge(source, past.date, what="the scenario source")
         history = as_trained(past.panel if self.window is None else past.last(self.window), source)
-        scenarios = source.sample(self.n_scenarios, self.horizon, history=history, seed=seed)
+        own = seed if self.seed is None else self.seed
+        scenarios = source.sample(self.n_scenarios, self.horizon, history=history, seed=own)
         refuse_future_knowledge(scenarios, past.date, what="the scenario set")
         return self.optimise(scenarios, previous=previous)
 

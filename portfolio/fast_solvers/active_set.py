@@ -5,8 +5,6 @@ multiplier has the wrong sign come back. It need not settle, and knows bounds an
 takes the rest.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv, dpotrs  # pyright: ignore[reportAttributeAccessIssue]  (made when it is loaded)
@@ -49,16 +47,17 @@ def solve_by_active_sets(form: DirectForm) -> tuple[Array, Multipliers, int] | N
     equal = form.equal
     matrix, target = (form.matrix, form.row_upper) if equal.all() else (form.matrix[equal], form.row_upper[equal])
     low, high = form.lower - _TOUCH, form.upper + _TOUCH
-    side = _guess(form, matrix, target, low, high)
+    # right sides of the equations: what the gradient lacks at zero, and the equalities
+    right = np.empty((1 + len(matrix), form.n_columns))
+    np.negative(form.linear, out=right[0])
+    right[1:] = matrix
+    side = _guess(form, right, target, low, high)
     step = 0
     for step in range(1, MAX_STEPS + 1):  # noqa: B007  (reported)
-        found = _on_sides(form, side, matrix, target)
+        found = _on_sides(form, side, right, target)
         if found is None:
             return None
-        x, prices = found
-        slope = form.quadratic @ x
-        slope += form.linear
-        slope += prices @ matrix
+        x, slope, prices = found
         moved = _moved(side, x, slope, low, high)
         if moved.tobytes() == side.tobytes():
             break
@@ -79,58 +78,41 @@ def solve_by_active_sets(form: DirectForm) -> tuple[Array, Multipliers, int] | N
     return x, multipliers, step
 
 
-def _guess(form: DirectForm, matrix: Array, target: Array, low: Array, high: Array) -> NDArray[np.int8]:
+def _guess(form: DirectForm, right: Array, target: Array, low: Array, high: Array) -> NDArray[np.int8]:
     """Sides of the minimum without bounds, where a factor is at hand; else all columns free."""
-    side = np.zeros(form.n_columns, dtype=np.int8)
-    if form.root is None:
-        return side
-    found = _priced(form.root_weight, form.linear, matrix, target, lambda right: dpotrs(form.root, right))
-    return side if found is None else _outside(found[0], low, high)
+    if form.root is not None:
+        solved = dpotrs(form.root, right.T)[0] / form.root_weight
+        mix = _mix(right[1:] @ solved, target)
+        if mix is not None:
+            return _outside(solved @ mix, low, high)
+    return np.zeros(form.n_columns, dtype=np.int8)
 
 
-def _priced(
-    weight: float, slope: Array, matrix: Array, missing: Array, solve: Callable[[Array], tuple[Array, int]]
-) -> tuple[Array, Array] | None:
-    """Minimum of ``1/2 x'Hx + slope @ x`` where ``matrix @ x = missing``, from a solver with ``H / weight``."""
-    right = np.empty((1 + len(matrix), len(slope)))
-    np.negative(slope, out=right[0])
-    right[1:] = matrix
-    # the transpose of rows is what the routines call columns
-    solved, failed = solve(right.T)
-    if failed:
-        return None
-    if weight != 1.0:
-        solved /= weight
-    if not len(matrix):
-        return solved[:, 0], np.zeros(0)
-    prices = _solved(matrix @ solved[:, 1:], matrix @ solved[:, 0] - missing)
-    return None if prices is None else (solved[:, 0] - solved[:, 1:] @ prices, prices)
-
-
-def _on_sides(form: DirectForm, side: NDArray[np.int8], matrix: Array, target: Array) -> tuple[Array, Array] | None:
-    """Minimum with some columns on their bounds and the rows of ``matrix`` equal; columns and prices of rows."""
+def _on_sides(
+    form: DirectForm, side: NDArray[np.int8], right: Array, target: Array
+) -> tuple[Array, Array, Array] | None:
+    """Minimum with some columns on their bounds and rows equal; columns, gradient with prices of rows, those prices."""
     free = (side == 0).nonzero()[0]
     if not len(free):
         return None
-    slope, missing = form.linear, target
     x = np.where(side < 0, form.lower, form.upper)
     x[free] = 0.0
     if x.any():
-        slope = slope + form.quadratic @ x
-        missing = target - matrix @ x
-    block = form.quadratic.take(free, axis=0).take(free, axis=1)
-    found = _priced(
-        1.0,
-        slope[free],
-        matrix.take(free, axis=1),
-        missing,
-        # a symmetric matrix is its own transpose; both are ours to overwrite
-        lambda right: dposv(block.T, right, lower=0, overwrite_a=1, overwrite_b=1)[1:],
-    )
-    if found is None:
+        target = target - right[1:] @ x
+        right = right.copy()
+        right[0] -= form.quadratic @ x
+    rows, own = form.quadratic.take(free, axis=0), right.take(free, axis=1)
+    # the transpose of rows is what the routine calls columns, and a symmetric matrix is its own
+    _, solved, failed = dposv(rows.take(free, axis=1).T, own.T, lower=0, overwrite_a=1)
+    if failed:
         return None
-    x[free], prices = found
-    return x, prices
+    mix = _mix(own[1:] @ solved, target)
+    if mix is None:
+        return None
+    x[free] = found = solved @ mix
+    slope = found @ rows
+    slope -= mix @ right
+    return x, slope, -mix[1:]
 
 
 def _outside(x: Array, low: Array, high: Array) -> NDArray[np.int8]:
@@ -148,11 +130,15 @@ def _moved(side: NDArray[np.int8], x: Array, slope: Array, low: Array, high: Arr
     return moved
 
 
-def _solved(needed: Array, missed: Array) -> Array | None:
-    if len(missed) == 1:
+def _mix(levels: Array, target: Array) -> Array | None:
+    """One and minus the prices at which rows, at ``levels`` for each right side, reach their targets."""
+    if not len(target):
+        return np.ones(1)
+    if len(target) == 1:
         # the usual case: one budget
-        return missed / needed[0] if needed[0, 0] > 0.0 else None
+        without, per_price = levels[0].tolist()
+        return np.array([1.0, (target[0] - without) / per_price]) if per_price > 0.0 else None
     try:
-        return np.asarray(np.linalg.solve(needed, missed), dtype=np.float64)
+        return np.append(1.0, np.linalg.solve(levels[:, 1:], target - levels[:, 0]))
     except np.linalg.LinAlgError:
         return None

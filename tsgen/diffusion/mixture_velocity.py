@@ -54,12 +54,12 @@ class SharedAxesLevel(NamedTuple):
     """(component, 1)."""
     quadratic: Tensor
     """(component, asset): minus one over twice the noised variance."""
-    linear: Tensor
-    """(component, asset): cosine times the mean over the noised variance."""
+    linear: Tensor | None
+    """(component, asset): cosine times the mean over the noised variance; ``None`` if all means are zero."""
     gain: Tensor
     """(component, asset): velocity per unit of the coordinate."""
-    offset: Tensor
-    """(component, asset): velocity at zero."""
+    offset: Tensor | None
+    """(component, asset): velocity at zero; ``None`` if all means are zero."""
 
 
 def mixture_level(law: GaussianMixture, tau: float) -> MixtureLevel | SharedAxesLevel:
@@ -72,8 +72,7 @@ def mixture_level(law: GaussianMixture, tau: float) -> MixtureLevel | SharedAxes
     mixed = (turned - torch.diag_embed(variances)).abs().amax()
     if bool(mixed <= _SAME_AXES * variances.abs().amin()):
         shared = _shared_axes_level(double, axes, variances, math.cos(tau), math.sin(tau))
-        turn = None if shared.axes is None else shared.axes.to(like)
-        return SharedAxesLevel(turn, *(x.to(like) for x in shared[1:]))
+        return SharedAxesLevel(*(None if x is None else x.to(like) for x in shared))  # pyright: ignore[reportArgumentType]
     return MixtureLevel(*(x.to(like) for x in _general_level(double, math.cos(tau), math.sin(tau))))
 
 
@@ -84,12 +83,18 @@ def _shared_axes_level(
     noised = cosine**2 * variances + sine**2
     gain = cosine * sine * (1.0 - variances) / noised
     constants = law.log_weights - 0.5 * (noised.log() + (cosine * means) ** 2 / noised).sum(dim=1)
-    offset = -(cosine * gain + sine) * means
-    if len(axes) == 1:
-        return SharedAxesLevel(
-            None, constants[:, None], -0.5 / noised, cosine * means * axes / noised, gain, offset * axes
-        )
-    return SharedAxesLevel(axes, constants[:, None], -0.5 / noised, cosine * means / noised, gain, offset)
+    one = len(axes) == 1  # then the eigenvector is plus or minus one: no rotation
+    turn = axes if one else torch.ones_like(axes[:1])
+    linear, offset = cosine * means / noised * turn, -(cosine * gain + sine) * means * turn
+    centred = not bool(law.means.any())
+    return SharedAxesLevel(
+        None if one else axes,
+        constants[:, None],
+        -0.5 / noised,
+        None if centred else linear,
+        gain,
+        None if centred else offset,
+    )
 
 
 def _general_level(law: GaussianMixture, cosine: float, sine: float) -> MixtureLevel:
@@ -116,8 +121,11 @@ def mixture_velocity_at(noisy: Tensor, level: MixtureLevel | SharedAxesLevel) ->
     if isinstance(level, SharedAxesLevel):
         turned = noisy if level.axes is None else noisy @ level.axes
         logits = torch.addmm(level.log_constants, level.quadratic, turned.square().T)
-        posterior = torch.softmax(logits.addmm(level.linear, turned.T), dim=0).T
-        velocity = torch.addcmul(posterior @ level.offset, turned, posterior @ level.gain)
+        if level.linear is None or level.offset is None:
+            velocity = (torch.softmax(logits, dim=0).T @ level.gain).mul_(turned)
+        else:
+            posterior = torch.softmax(logits.addmm(level.linear, turned.T), dim=0).T
+            velocity = torch.addcmul(posterior @ level.offset, turned, posterior @ level.gain)
         return velocity if level.axes is None else velocity @ level.axes.T
     whitened = torch.addmm(level.shift, noisy, level.whiteners)
     logits = torch.addmm(level.log_constants, level.members, whitened.square().T, alpha=-0.5)

@@ -310,6 +310,6 @@ class ScoreHead(nn.Module):
         if level.angle_term is None:
             return velocity
         term, space = (None, None) if context is None else (context.term, context.workspace)
-        if space is None or torch.is_grad_enabled() or len(space.hidden) != len(noisy):
+        if space is None or torch.is_grad_enabled() or space.hidden.shape[0] != noisy.shape[0]:
             return velocity + level.sine * self._body(noisy, level.angle_term, term)
         return velocity.add_(self._body_in_place(noisy, level.angle_term, term, space), alpha=level.sine)

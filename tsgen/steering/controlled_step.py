@@ -14,8 +14,8 @@ from tsgen.steering.steering_reference import SteeringReference
 from tsgen.steering.value_slope import value_slope
 
 _LOWEST_CURVATURE, _HIGHEST_CURVATURE = -1.0, 0.5  # of the variance times the curvature: scale stays in [0.71, 1.41]
-# far from the data the value hardly bends: at first its slope stays that of the period's beginning, then the estimate
-# still moves with the noisy coordinate as under a Gaussian law, by the cosine of the angle
+# far from the data a value hardly bends (a volatility's does): at first its slope stays the one the period began with,
+# then the estimate still moves with the noisy coordinate as under a Gaussian law, by the cosine
 _KEPT_COSINE, _GAUSSIAN_COSINE = 0.3, 0.45
 _PROBE = 0.02  # difference quotients: truncation and single-precision rounding are both near 1e-4
 
@@ -75,7 +75,8 @@ def controlled(
     """Velocity, look-ahead and control of one transition."""
     at = node.at
     velocity = _velocity(reference, node, node.noisy)
-    if node.begun is not None and not policy.curved and at.cosine < _KEPT_COSINE:
+    straight = not (policy.curved or book.bends_within_periods)
+    if node.begun is not None and straight and at.cosine < _KEPT_COSINE:
         shift = policy.shift(Gradients(node.begun, node.begun * at.cosine), at)
         foreseen = _looked(book, node, at.cosine * node.noisy - at.sine * velocity) if record else None
         return Shift(velocity, foreseen, shift, None, None)
@@ -84,7 +85,7 @@ def controlled(
     pure = at.evaluated is None or at.cosine == 0.0
     noisy = None
     if not pure and not at.last:
-        gaussian = at.cosine < _GAUSSIAN_COSINE
+        gaussian = straight and at.cosine < _GAUSSIAN_COSINE
         noisy = found.clean * at.cosine if gaussian else _pulled_back(reference, node, clean, found.clean)
     shift = policy.shift(Gradients(found.clean, noisy), at)
     if not policy.curved:

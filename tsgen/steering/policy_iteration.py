@@ -35,6 +35,7 @@ from tsgen.steering.value_network import ValueNetwork
 _FIRST_REPLAYED = 2  # tapes 0 and 1 know too little of where the tilt lives
 _STILL_MULTIPLIER, _STILL_GAP = 0.02, 0.02
 _FEWEST = 4
+_ENOUGH_SHARE = 0.4  # below it the law is not there yet, however little the last iteration moved
 
 
 @final
@@ -208,10 +209,12 @@ def _record(
 
 
 def has_settled(state: Progressed) -> bool:
-    """Whether multipliers and gap have stopped moving."""
+    """Whether multipliers and gap have stopped moving, with enough effective paths."""
     if state.done < _FEWEST or not state.met:
         return False
     before, last = state.records[-2:]
+    if last.effective_share < _ENOUGH_SHARE:
+        return False
     moved = max(
         (abs(a - b) / max(abs(b), 0.05) for a, b in zip(last.multipliers, before.multipliers, strict=True)),
         default=0.0,

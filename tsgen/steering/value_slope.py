@@ -100,9 +100,10 @@ def _wanted(
 
 def _of_paths(book: PortfolioBook, made: Tensor, on_location: list[Tensor], read: Tensor) -> Tensor:
     """Slope through the functions of whole paths, with respect to the estimate (path, asset)."""
-    columns = [j for j, functional in enumerate(book.functionals) if isinstance(functional, PathMean)]
-    weights = torch.stack([on_location[j] for j in columns], dim=1)
     if not made.requires_grad:
         return torch.zeros_like(read)
-    (slope,) = torch.autograd.grad(made[:, columns], read, grad_outputs=weights, allow_unused=True)
+    none = torch.zeros(len(read))
+    pairs = zip(book.functionals, on_location, strict=True)
+    weights = torch.stack([weight if isinstance(f, PathMean) else none for f, weight in pairs], dim=1)
+    (slope,) = torch.autograd.grad(made, read, grad_outputs=weights, allow_unused=True)
     return torch.zeros_like(read) if slope is None else slope

@@ -190,7 +190,7 @@ class _Contest:
         return band_losses(head, self.data, self.held)[:, self.judging]
 
     def worse_than_floor(self, head: ScoreHead) -> bool:
-        """Whether a candidate loses against the best closed form in some band of noise levels."""
+        """Whether a candidate loses against the best closed form in some band."""
         return self.floor_bands is not None and worse_in_some_band(self.bands(head), self.floor_bands)
 
     def denser(self, candidate: ScoreHead, incumbent: ScoreHead) -> bool | None:
@@ -211,9 +211,8 @@ class _Contest:
         difference, error = (0.0, 0.0) if incumbent is None else _paired(losses, incumbent)
         demanded = self.head.acceptance * (STRICTER_WITH_MANY_BLOCKS if self.many else 1.0)
         bar = 0.0 if closed_form else -demanded * error
-        accepted = (incumbent is None or difference < bar) if forced is None else forced
-        if accepted and forced is None:
-            accepted = not self.worse_than_floor(trained.head)
+        earned = (incumbent is None or difference < bar) and not self.worse_than_floor(trained.head)
+        accepted = earned if forced is None else forced
         self.comparisons.append(Comparison(name, float(losses.mean()), difference, error, accepted, trained.steps))
         return accepted, losses
 

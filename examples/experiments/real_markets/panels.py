@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import tsgen
 from tsgen import baselines
-from tsgen.generator.generator_config import GeneratorConfig
+from tsgen.generator.generator_config import GeneratorConfig, PresetName
 from tsgen.random_streams import dated_seed
 from tsgen.sampling.origin import origins_at
 from tsgen.whitening.whitening_protocol import colour, whiten_paths
@@ -62,7 +62,8 @@ def mixed_panel() -> tsgen.ReturnPanel:
     logs = {name: np.log(series.dropna()) for name, series in prices.items()}
     stocks = tsgen.load_returns("us_stocks").returns[["JPM", "JNJ", "XOM", "WMT"]].cumsum()
     table = pd.DataFrame(logs).join(stocks, how="inner").dropna()
-    return tsgen.load_returns(np.exp(table - table.iloc[0]) * 100.0, kind="log")
+    levels = pd.DataFrame(np.exp(table - table.iloc[0]) * 100.0)
+    return tsgen.load_returns(levels, kind="log")
 
 
 def panel_of(name: str, until: int) -> tsgen.ReturnPanel:
@@ -101,7 +102,7 @@ class OwnResiduals:
             yield torch.stack(periods, dim=1).numpy()
 
 
-def fitted_models(train: tsgen.ReturnPanel, *, preset: str, seed: int) -> dict[str, Any]:
+def fitted_models(train: tsgen.ReturnPanel, *, preset: PresetName, seed: int) -> dict[str, Any]:
     """The generator, the bootstrap of its own residuals, and the baselines of the comparison."""
     generator = tsgen.fit_generator(train, GeneratorConfig.preset(preset), seed=seed)
     fhs = baselines.FilteredHistoricalSimulation

@@ -44,7 +44,12 @@ def joined(parts: list[RollOuts]) -> RollOuts:
     first = parts[0].dates
     for part in parts[1:]:
         first = first.append(part.dates)
-    return RollOuts(*(np.concatenate(column) for column in list(zip(*parts, strict=True))[:3]), first)
+    return RollOuts(
+        np.concatenate([p.realised for p in parts]),
+        np.concatenate([p.generated for p in parts]),
+        np.concatenate([p.deviation for p in parts]),
+        pd.DatetimeIndex(first),
+    )
 
 
 def _block_error(values: Array, block: int) -> float:

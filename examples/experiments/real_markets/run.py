@@ -21,13 +21,15 @@ import roll_outs
 import torch
 import unconditional
 
+from tsgen.generator.generator_config import PresetName
+
 HERE = Path(__file__).resolve().parent
 SEED = 0
 HORIZONS = {"fama_french": (12,)}
 DAILY_HORIZONS = (20, 60)
 
 
-def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: str, seed: int) -> dict[str, Any]:
+def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, seed: int) -> dict[str, Any]:
     """One-step and roll-out rows of a panel, its origins pooled."""
     records: dict[str, list[one_step.Record]] = {}
     outs: dict[tuple[int, str], list[roll_outs.RollOuts]] = {}
@@ -42,7 +44,8 @@ def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: str, seed: i
                 step = min(horizon, 20)
                 part = roll_outs.roll_outs_of(model, panel, first, deviation, horizon=horizon, step=step, seed=seed)
                 outs.setdefault((horizon, label), []).append(part)
-    assets, kind = panel.assets, panel.kind
+    last = panels.panel_of(name, spans[-1].until)
+    assets, kind = last.assets, last.kind
     result: dict[str, Any] = {"one step": one_step.summary({k: one_step.joined(v) for k, v in records.items()}, assets)}
     for horizon in horizons:
         of_horizon = {k: roll_outs.joined(v) for (h, k), v in outs.items() if h == horizon}
@@ -56,7 +59,7 @@ def measure(part: str, span: str) -> Any:
     name, _, what = part.partition("/")
     last = spans[name][-1]
     if what == "forecasts":
-        preset = "fast" if span == "validation" else "default"
+        preset: PresetName = "fast" if span == "validation" else "default"
         return forecasts(name, spans[name], preset=preset, seed=SEED)
     whole = panels.panel_of(name, last.until)
     train = whole.split(f"{last.fitted_to}-12-31")[0]

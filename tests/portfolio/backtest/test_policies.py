@@ -93,6 +93,24 @@ def test_reconditions_without_retraining(panel):
     assert len({c[3] for c in source.calls}) == 3
 
 
+def test_the_same_random_numbers_at_every_decision(panel):
+    source = Source(panel.dates[20])
+    policy = ScenarioPolicy(source=source, optimise=_equal, horizon=2, n_scenarios=5, seed=17)
+    backtest(panel, policy, start=panel.dates[20], rebalance=20, costs=None, seed=3)
+    assert [c[3] for c in source.calls] == [17, 17, 17]
+    # a law that never moves: what is left to trade is drift. With numbers of its own at every date it trades the
+    # error of 200 scenarios, too
+    bootstrap = BlockBootstrap.fit(panel.until(panel.dates[40]), block_length=5)
+    free = partial(mean_variance, risk_aversion=50.0)
+    traded = {}
+    for own in (None, 17):
+        policy = ScenarioPolicy(source=bootstrap, optimise=free, horizon=5, n_scenarios=200, seed=own)
+        result = backtest(panel, policy, start=panel.dates[40], rebalance=10, costs=None)
+        traded[own] = result.targets.diff().abs().sum(axis=1).iloc[1:].max()
+    assert traded[17] == 0.0
+    assert traded[None] > 0.05
+
+
 def test_retrains_on_a_schedule_and_on_the_past_only(panel):
     fitted = []
 
@@ -164,6 +182,7 @@ def test_assets_are_put_in_the_order_of_the_source(panel):
         ({"n_scenarios": True}, "n_scenarios must be an integer of at least 1"),
         ({"purge": -1}, "purge must be an integer of at least 0"),
         ({"window": 0}, "window must be an integer of at least 1"),
+        ({"seed": -1}, "seed must be a non-negative integer"),
         ({"retrain": "anually"}, "rebalance must be one of"),
     ],
 )

@@ -97,7 +97,20 @@ def _steered(settings: "SteerConfig", folder: Path, frame: CommandFrame) -> Any:
             )
             drawn.save(folder / "scenarios.parquet")
         shutil.rmtree(folder / _PROGRESS, ignore_errors=True)
+        _remove_leftovers(folder)
     return steered.certificate
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Half-written siblings that a killed call has left behind; the caller holds the folder's lock."""
+    import shutil
+
+    for mark in (".*.incomplete-*", ".*.replaced-*"):
+        for leftover in folder.glob(mark):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def _history(settings: "SteerConfig", generator: "AdaptedDiffusionGenerator") -> "ReturnPanel | None":
