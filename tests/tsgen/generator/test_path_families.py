@@ -14,7 +14,10 @@ LAWS = {
 }
 
 
-@pytest.fixture(scope="module", params=list(LAWS))
+# the GARCH fits take ten seconds
+@pytest.fixture(
+    scope="module", params=[pytest.param("path_volatility", marks=pytest.mark.slow), pytest.param("regime_switching")]
+)
 def fitted(request):
     paths = LAWS[request.param].sample(500, 20, rng=np.random.default_rng(0))
     assets = [f"x{i}" for i in range(paths.shape[2])]
