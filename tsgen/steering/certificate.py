@@ -4,8 +4,9 @@ With weights :math:`w \propto e^{\sum_j \lambda_j s_j} dp/dq^u` towards the exac
 
     log Z = log E_u[dp/dq^u e^r],   KL(q^u || q*) = KL_u - E_u[r] + log Z,   KL* = KL(q* || p) = E_{q*}[r] - log Z,
 
-where ``r = sum_j lambda_j (s_j - target_j)``. The first is unbiased for any control, so the certificate does not trust
-the fit that it judges.
+where ``r = sum_j lambda_j (s_j - target_j)``. Z is unbiased for any control, so the certificate does not trust the fit
+that it judges; it is estimated on paths of both laws (`partition_estimate`), because steered paths alone do not show
+what they leave out.
 """
 
 import html
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from tsgen.steering.bound_statistic import BoundStatistic
 from tsgen.steering.pareto_tail import pareto_shape
+from tsgen.steering.partition_estimate import partition_estimate
 from tsgen.steering.steered_sample import SteeredSample, effective_share, log_mean_exp, log_tilt, normalised
 
 Floats = NDArray[np.float64]
@@ -31,6 +33,7 @@ _SMALL_BIAS, _LARGEST_WEIGHTED_BIAS = 0.1, 0.2
 _HEAVY_TAIL = 0.7
 _UNSTABLE_RATIO = 2.0
 _UNSTABLE_LOG_Z = 4.0
+_LEFT_OUT = 0.05  # of the tilt's mass
 
 
 @final
@@ -69,8 +72,12 @@ class SteeringCertificate:
         Why it is not better, or what deserves doubt.
     constraints : tuple of ConstraintRecord
     n_paths : int
+    n_observed_paths : int
+        Fresh paths of the reference that ``log Z`` was measured on as well; 0 with several candidates per period.
     log_partition, log_partition_error : float
-        ``log Z`` with the tilt centred at the targets.
+        ``log Z`` with the tilt centred at the targets, from both samples.
+    log_partition_steered : float
+        The same from the steered paths alone.
     path_divergence, path_divergence_error : float
         ``KL_u``, nats per path; with candidates an upper bound.
     least_divergence : float
@@ -100,8 +107,10 @@ class SteeringCertificate:
     reasons: tuple[str, ...]
     constraints: tuple[ConstraintRecord, ...]
     n_paths: int
+    n_observed_paths: int
     log_partition: float
     log_partition_error: float
+    log_partition_steered: float
     path_divergence: float
     path_divergence_error: float
     least_divergence: float
@@ -160,7 +169,8 @@ class SteeringCertificate:
         text += [
             f"path KL {self.path_divergence:.3f} ± {self.path_divergence_error:.3f} nats, least possible "
             f"{self.least_divergence:.3f}, gap {self.gap:.3f} ± {self.gap_error:.3f}",
-            f"log Z {self.log_partition:.3f} ± {self.log_partition_error:.3f}; effective paths "
+            f"log Z {self.log_partition:.3f} ± {self.log_partition_error:.3f} (steered paths alone "
+            f"{self.log_partition_steered:.3f}); effective paths "
             f"{100 * self.effective_share:.0f} % (plain re-weighting {100 * self.plain_effective_share:.2g} %)",
             f"Pareto k {k}; largest weight {self.largest_weight:.1f} of {self.n_paths}; halves: ratio "
             f"{self.halves_effective_ratio:.2f}, log Z {self.halves_log_partition:.1f} s.e. apart",
@@ -199,6 +209,8 @@ class CertificateInputs:
     settings: dict[str, Any]
     met: bool
     bounded: bool
+    observed: SteeredSample | None = None
+    """Fresh paths of the reference with the density ratio that the control gives them; ``None``: not known."""
 
 
 def certify(inputs: CertificateInputs) -> SteeringCertificate:
@@ -207,10 +219,17 @@ def certify(inputs: CertificateInputs) -> SteeringCertificate:
     tilt = log_tilt(sample, inputs.statistics, inputs.multipliers)
     log_weights = sample.log_ratio + tilt
     p = normalised(log_weights)
-    log_z = log_mean_exp(log_weights)
+    other = inputs.observed
+    if other is None:
+        other = SteeredSample(tuple(values[:0] for values in sample.values), sample.log_ratio[:0])
+    other_tilt = log_tilt(other, inputs.statistics, inputs.multipliers)
+    partition = partition_estimate(tilt, sample.log_ratio, other_tilt, other.log_ratio)
     share = effective_share(log_weights)
-    # influence of one path on KL_u - E_u[r] + log Z
-    influence = inputs.spent - tilt + n * p
+    # influence of one path on KL_u - E_u[r] + log Z, times the number of steered paths
+    own = inputs.spent - tilt + n * partition.steered / (n + other.n_paths)
+    variance = float(own.var()) / n + float(partition.observed.var() if other.n_paths else 0.0) * other.n_paths / (
+        (n + other.n_paths) ** 2
+    )
     ratio, apart = _halves(log_weights)
     shape = pareto_shape(log_weights)
     reference = log_tilt(inputs.reference, inputs.statistics, inputs.multipliers)
@@ -218,13 +237,15 @@ def certify(inputs: CertificateInputs) -> SteeringCertificate:
     measured: dict[str, Any] = {
         "constraints": records,
         "n_paths": n,
-        "log_partition": log_z,
-        "log_partition_error": float((n * p).std() / math.sqrt(n)),
+        "n_observed_paths": other.n_paths,
+        "log_partition": partition.log_value,
+        "log_partition_error": partition.error,
+        "log_partition_steered": log_mean_exp(log_weights),
         "path_divergence": float(inputs.spent.mean()),
         "path_divergence_error": float(inputs.spent.std() / math.sqrt(n)),
-        "least_divergence": float(p @ tilt) - log_z,
-        "gap": float(inputs.spent.mean()) - float(tilt.mean()) + log_z,
-        "gap_error": float(influence.std() / math.sqrt(n)),
+        "least_divergence": partition.weighted_mean(tilt, other_tilt) - partition.log_value,
+        "gap": float(inputs.spent.mean()) - float(tilt.mean()) + partition.log_value,
+        "gap_error": math.sqrt(variance),
         "effective_share": share,
         "pareto_shape": None if math.isnan(shape) else shape,
         "largest_weight": float(p.max() * n),
@@ -321,6 +342,9 @@ def _weight_notes(measured: dict[str, Any]) -> list[str]:
     notes = []
     if measured["halves_effective_ratio"] > _UNSTABLE_RATIO or measured["halves_log_partition"] > _UNSTABLE_LOG_Z:
         notes.append("two halves of the paths disagree about the weights")
+    left_out = -math.expm1(measured["log_partition_steered"] - measured["log_partition"])
+    if left_out > max(_LEFT_OUT, 3.0 * measured["log_partition_error"]):
+        notes.append(f"the steered paths leave out {100 * left_out:.0f} % of the tilt: rare paths with large weights")
     shape: float | None = measured["pareto_shape"]
     if shape is not None and shape > _HEAVY_TAIL:
         notes.append(f"the weights have a heavy tail (Pareto k {shape:.2f}): the largest ones decide")

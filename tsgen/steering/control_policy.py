@@ -24,8 +24,9 @@ from tsgen.steering.look_ahead import Foreseen
 from tsgen.steering.value_network import ValueNetwork
 
 # cos^2 of the angle is the share of a Gaussian tilt's divergence that has been spent on the way there: the noisiest
-# transitions, together below this share, keep the reference's noise, which saves a fifth of the time
-_UNSTEERED_SHARE = 0.025
+# transitions, together below this share, keep the reference's noise. What they leave to the others adds to the gap of
+# every period alike, so the share is small
+_UNSTEERED_SHARE = 0.001
 _SMALLEST_SLOPE, _LARGEST_SLOPE = 0.2, 5.0  # of the clean estimate, relative to its Gaussian value cos(tau)
 
 

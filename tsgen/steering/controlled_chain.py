@@ -21,6 +21,7 @@ from tsgen.steering.controlled_step import (
     controlled,
     limited_share,
     moved_noise,
+    observed_noise,
     parametric,
     uncontrolled,
 )
@@ -82,6 +83,7 @@ class _Run(NamedTuple):
     levels: list[Any]
     quick_map: QuickMap | None
     record: bool
+    observed: bool
 
 
 def _one_period(run: _Run, day: Day, context: Tensor | None, noise: Tensor) -> tuple[Tensor, _Account]:
@@ -96,7 +98,7 @@ def _one_period(run: _Run, day: Day, context: Tensor | None, noise: Tensor) -> t
         node = Node(u, level, context, day, at, at.position / len(run.transitions), begun)
         control = _control(run, node)
         begun = control.slope if begun is None else begun
-        moved = moved_noise(noise[at.position], control)
+        moved = (observed_noise if run.observed else moved_noise)(noise[at.position], control)
         if at.evaluated is None:
             u = moved.noise
         else:
@@ -134,6 +136,7 @@ def simulate_block(
     purpose: str,
     block: int,
     record: bool = False,
+    observed: bool = False,
 ) -> PathTape:
     """Simulate one block of paths.
 
@@ -147,6 +150,9 @@ def simulate_block(
         Address of the noise; ``purpose="scenarios"`` shares it with the unsteered generator.
     record : bool
         Keep what policy evaluation needs (one candidate only).
+    observed : bool
+        Paths of the reference, with the density ratio that the policy gives them: the other side of the same ratio
+        (one candidate, no control cost).
 
     Returns
     -------
@@ -158,8 +164,8 @@ def simulate_block(
     exact = reference.residual_map
     foreseen = record or policy is not None
     table = QuickMap.of(exact.like(torch.zeros(()))) if exact is not None and foreseen else None
-    run = _Run(chain, policy, transitions_of(plan), levels, table, record)
-    m = 1 if policy is None else chain.n_candidates
+    run = _Run(chain, policy, transitions_of(plan), levels, table, record, observed)
+    m = 1 if policy is None or observed else chain.n_candidates
     keys = [stream_key(seed, purpose if j == 0 else f"{purpose} candidate {j}") for j in range(m)]
     choice = stream_key(seed, f"{purpose} choice")
     shape = (plan.n_noises, size, reference.whitening.n_assets)

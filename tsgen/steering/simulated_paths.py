@@ -20,10 +20,18 @@ def _one(
     purpose: str,
     block: int,
     record: bool,
+    observed: bool,
 ) -> PathTape:
     with single_thread():
         return simulate_block(
-            chain, policy, n_periods=n_periods, seed=seed, purpose=purpose, block=block, record=record
+            chain,
+            policy,
+            n_periods=n_periods,
+            seed=seed,
+            purpose=purpose,
+            block=block,
+            record=record,
+            observed=observed,
         )
 
 
@@ -36,6 +44,7 @@ def simulate_paths(
     seed: int,
     purpose: str,
     record: bool = False,
+    observed: bool = False,
     n_workers: int = 1,
     progress: Progress = silent,
 ) -> PathTape:
@@ -43,7 +52,7 @@ def simulate_paths(
 
     Parameters
     ----------
-    chain, policy, n_periods, seed, purpose, record
+    chain, policy, n_periods, seed, purpose, record, observed
         As for `simulate_block`.
     n_paths : int
         The first so many paths of whole blocks.
@@ -52,7 +61,7 @@ def simulate_paths(
     progress : callable
     """
     n_blocks = -(-n_paths // chain.block_size)
-    arguments = [(chain, policy, n_periods, seed, purpose, block, record) for block in range(n_blocks)]
+    arguments = [(chain, policy, n_periods, seed, purpose, block, record, observed) for block in range(n_blocks)]
     if n_workers == 1 or n_blocks == 1:
         results: Iterator[PathTape] = (_one(*a) for a in arguments)
     else:

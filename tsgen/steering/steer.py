@@ -253,6 +253,8 @@ def _certificate(
         n_workers=config.n_workers,
     )
     sample = sample_of(tape, chain.book.functionals, chain.reference, chain.horizon)
+    # a choice among candidates has no density ratio on a path that was not chosen
+    observed = None if policy is None or chain.n_candidates > 1 else _observed(task, chain, policy)
     certificate = certify(
         CertificateInputs(
             sample=sample,
@@ -277,10 +279,26 @@ def _certificate(
             },
             met=state.met,
             bounded=config.bound_deviations is not None or _bounded_anyway(task),
+            observed=observed,
         )
     )
     task.progress(ProgressEvent("certificate", 1, 1, f"verdict {certificate.verdict}"))
     return certificate
+
+
+def _observed(task: _Task, chain: ControlledChain, policy: ControlPolicy) -> SteeredSample:
+    """Fresh paths of the reference, seen by the policy."""
+    tape = simulate_paths(
+        chain,
+        policy,
+        task.config.n_certificate_paths,
+        n_periods=chain.horizon,
+        seed=task.seed,
+        purpose="steering certificate reference",
+        observed=True,
+        n_workers=task.config.n_workers,
+    )
+    return sample_of(tape, chain.book.functionals, chain.reference, chain.horizon)
 
 
 def _bounded_anyway(task: _Task) -> bool:

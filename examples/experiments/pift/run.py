@@ -188,6 +188,7 @@ def one(reference, horizon, name, asked, values, config, seed):
         "gap_error": certificate.gap_error,
         "log_partition": certificate.log_partition,
         "log_partition_error": certificate.log_partition_error,
+        "log_partition_steered": certificate.log_partition_steered,
         "log_partition_of_large_sample": float(np.log(np.mean(np.exp(own_tilt)))),
         "log_partition_of_large_sample_error": float(np.exp(own_tilt - own_tilt.max()).std())
         / float(np.exp(own_tilt - own_tilt.max()).mean())

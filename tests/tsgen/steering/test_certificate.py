@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tsgen.steering.certificate import (
     worth_a_warning,
 )
 from tsgen.steering.pareto_tail import pareto_shape
+from tsgen.steering.partition_estimate import partition_estimate
 from tsgen.steering.steered_sample import SteeredSample
 
 N = 100_000
@@ -94,12 +96,58 @@ def test_unstable_weights_of_unbounded_statistics_fail():
         "constraints": (),
         "halves_effective_ratio": 4.0,
         "pareto_shape": 0.5,
+        "log_partition": 0.0,
+        "log_partition_steered": 0.0,
+        "log_partition_error": 0.01,
     }
     assert judged(measured, met=True, bounded=True)[0] == "ok"
     assert judged(measured, met=True, bounded=False)[0] == "failed"
     assert (
         judged(measured | {"halves_effective_ratio": 1.0, "pareto_shape": 0.8}, met=True, bounded=False)[0] == "failed"
     )
+
+
+def test_log_z_from_both_sides_covers_what_a_narrow_law_leaves_out():
+    """Tilt N(-1, 1), steered law N(-1, 1/2): its own weights leave the flanks out; both sides do not.
+
+    log Z = -1/2 as above. The weights of the steered paths alone have infinite variance (their own error is wrong).
+    """
+    n, outside = 2000, {"both": 0, "alone": 0}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, y = 0.5 * rng.standard_normal(n) - 1.0, rng.standard_normal(n)
+
+        def ratio(z):
+            return 0.5 * ((z + 1.0) / 0.5) ** 2 - 0.5 * z**2 + math.log(0.5)
+
+        both = partition_estimate(-(x + 1.0), ratio(x), -(y + 1.0), ratio(y))
+        alone = partition_estimate(-(x + 1.0), ratio(x), y[:0], y[:0])
+        outside["both"] += abs(both.log_value + 0.5) > 2.5 * both.error
+        outside["alone"] += abs(alone.log_value + 0.5) > 2.5 * alone.error
+        assert both.error < 0.05
+    assert outside["both"] <= 4  # 2.5 errors: one run in 80; 5 of 60 has probability 0.001
+    assert outside["alone"] > outside["both"]
+
+
+def test_paths_of_the_reference_enter_the_certificate():
+    narrow = inputs(-1.0)
+    observed = narrow.reference
+    ratio = 0.5 * (observed.values[0] + 1.0) ** 2 - 0.5 * observed.values[0] ** 2
+    c = certify(replace(narrow, observed=SteeredSample(observed.values, ratio)))
+    assert c.n_observed_paths == observed.n_paths
+    assert c.log_partition == pytest.approx(-0.5, abs=4 * c.log_partition_error + 1e-9)
+    assert c.gap == pytest.approx(0.0, abs=4 * c.gap_error)
+    assert c.least_divergence == pytest.approx(0.5, abs=4 / math.sqrt(N))
+    half = certify(replace(narrow, observed=SteeredSample(observed.values, ratio + 3.0)))  # a wrong ratio must show
+    assert abs(half.log_partition + 0.5) > 10 * half.log_partition_error
+
+
+def test_mass_that_the_steered_paths_leave_out_is_named():
+    measured = {"effective_share": 0.5, "constraints": (), "halves_effective_ratio": 1.0, "halves_log_partition": 0.0}
+    measured |= {"pareto_shape": None, "log_partition": 0.0, "log_partition_error": 0.01}
+    assert judged(measured | {"log_partition_steered": -0.02}, met=True, bounded=True) == ("ok", ())
+    _, reasons = judged(measured | {"log_partition_steered": -0.12}, met=True, bounded=True)
+    assert "leave out 11 % of the tilt" in reasons[0]
 
 
 def test_an_inequality_that_holds_with_room_has_no_bias():

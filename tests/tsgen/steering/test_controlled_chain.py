@@ -57,10 +57,8 @@ def policy_of(chain, *, multiplier=-1.0, curved=False):
     )
 
 
-def run(chain, policy, *, n_periods=HORIZON, block=0, seed=0, record=False):
-    return simulate_block(
-        chain, policy, n_periods=n_periods, seed=seed, purpose="scenarios", block=block, record=record
-    )
+def run(chain, policy, *, n_periods=HORIZON, block=0, seed=0, **more):
+    return simulate_block(chain, policy, n_periods=n_periods, seed=seed, purpose="scenarios", block=block, **more)
 
 
 @pytest.mark.parametrize("evaluate_start", [False, True])
@@ -165,6 +163,33 @@ def test_density_ratios_bring_the_reference_back(curved, n_candidates):
     error = np.hypot((ratio * values).std(), reference.std()) / np.sqrt(n)
     assert abs((ratio * values).mean() - reference.mean()) < 4 * error
     assert abs(values.mean() - reference.mean()) > 8 * error  # without the ratios the test fails
+
+
+@pytest.mark.parametrize("curved", [False, True])
+def test_observed_paths_are_the_references_with_the_other_side_of_the_ratio(curved):
+    """E_p[dq/dp] = 1, and E_p[g dq/dp] = E_q[g], on paths of the reference to the bit."""
+    chain = chain_of(garch_mixture(), block_size=20_000)
+    policy = policy_of(chain, curved=curved)
+    observed, plain, steered = run(chain, policy, seed=1, observed=True), run(chain, None, seed=1), run(chain, policy)
+    torch.testing.assert_close(observed.returns, plain.returns, rtol=0, atol=1e-7)
+    assert float(observed.spent.max()) == 0.0
+    functional = TerminalReturn("x")
+    values, drawn = (
+        functional(ScenarioSet.from_tensor(t.returns, assets=["x"], kind="log")) for t in (observed, steered)
+    )
+    ratio = np.exp(-observed.log_ratio.numpy())
+    n = len(ratio)
+    assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(n)
+    error = np.hypot((ratio * values).std(), drawn.std()) / np.sqrt(n)
+    assert abs((ratio * values).mean() - drawn.mean()) < 4 * error
+    assert abs(values.mean() - drawn.mean()) > 8 * error  # without the ratios the test fails
+
+
+def test_observation_ignores_candidates():
+    chain = chain_of(garch_mixture())
+    policy = policy_of(chain)
+    several = replace(chain, n_candidates=3)
+    assert torch.equal(run(several, policy, observed=True).log_ratio, run(chain, policy, observed=True).log_ratio)
 
 
 def test_the_divergence_is_the_mean_of_the_log_ratio():
