@@ -18,6 +18,7 @@ from tsgen.baselines.addressed_draws import AddressedDraws
 from tsgen.baselines.training_data import BaselineRecord
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
+from tsgen.marketdata.history_check import check_history
 from tsgen.marketdata.known_processes.known_process import check_count
 from tsgen.random_streams import check_seed
 from tsgen.return_kind import ReturnKind
@@ -96,7 +97,9 @@ class FittedBaseline(ABC):
         check_count(n_scenarios, name="n_scenarios")
         check_count(horizon, name="horizon")
         check_seed(seed)
-        past = None if history is None else self._matching(history).values
+        if history is not None:
+            check_history(history, assets=self.assets, kind=self.kind, model="baseline")
+        past = None if history is None else history.values
         draws = AddressedDraws(seed=seed, baseline=self.name, n_scenarios=n_scenarios)
         paths = self._simulate(draws, horizon, past)[:n_scenarios]
         facts: dict[str, Any] = {
@@ -111,26 +114,6 @@ class FittedBaseline(ABC):
             paths = np.maximum(paths, LOWEST_SIMPLE_RETURN)
         asof = self.training_cutoff if history is None else history.dates[-1]
         return ScenarioSet(returns=paths, assets=self.assets, kind=self.kind, asof=asof, provenance=facts)
-
-    def _matching(self, history: ReturnPanel) -> ReturnPanel:
-        if not isinstance(history, ReturnPanel):
-            raise ConfigError(
-                f"history must be a ReturnPanel ending at the as-of date: got {type(history).__name__}. "
-                "Use panel.until(date)."
-            )
-        if history.assets != self.assets:
-            missing = [a for a in self.assets if a not in history.assets]
-            raise DataError(
-                f"history must have the assets of the training data in their order: expected {list(self.assets)}, got "
-                f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. "
-                "Use history.select(baseline.assets)."
-            )
-        if history.kind != self.kind:
-            raise DataError(
-                f"history has {history.kind} returns, the baseline was trained on {self.kind} returns. "
-                f"Use history.to_kind({self.kind!r})."
-            )
-        return history
 
     def save(self, folder: str | Path) -> None:
         """Write the baseline as a folder of safetensors and JSON, complete or not at all.

@@ -1,28 +1,36 @@
 """The configuration of a backtest: TOML in, frozen and validated models out; unknown keys are refused by name."""
 
 import json
-import tomllib
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from tsgen.cli.baseline_choice import BASELINES
-from tsgen.cli.run_config import Count, Finite, GeneratorSection, Names, Seed, WholeDate, portable
-from tsgen.errors import ConfigError, StorageError
+from tsgen.cli.run_config import GeneratorSection
+from tsgen.cli.toml_config import (
+    AS_TUPLE,
+    Count,
+    Finite,
+    Names,
+    Section,
+    Seed,
+    WholeDate,
+    beside,
+    config_text,
+    embedded_text,
+    portable,
+    validated,
+)
+from tsgen.errors import ConfigError
 
 EQUAL, HISTORICAL, SHRUNK, OWN = "equal-weight", "historical-moments", "ledoit-wolf", "tsgen"
 STRATEGIES = (EQUAL, HISTORICAL, SHRUNK, OWN, *BASELINES)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 @final
-class BacktestData(_Section):
+class BacktestData(Section):
     """Which returns; how much of them a decision sees is the backtest's business."""
 
     source: str
@@ -33,13 +41,13 @@ class BacktestData(_Section):
 
 Objectives = Annotated[
     tuple[Literal["mean-variance", "mean-cvar"], ...],
-    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    AS_TUPLE,
     Field(min_length=1),
 ]
 
 
 @final
-class BacktestSection(_Section):
+class BacktestSection(Section):
     """When what is decided, and how it is traded."""
 
     start: WholeDate
@@ -56,7 +64,7 @@ class BacktestSection(_Section):
 
 
 @final
-class BacktestPortfolio(_Section):
+class BacktestPortfolio(Section):
     """Objectives, limits and costs."""
 
     risk_aversion: Finite = 5.0
@@ -69,14 +77,14 @@ class BacktestPortfolio(_Section):
 
 
 @final
-class BacktestOutput(_Section):
+class BacktestOutput(Section):
     """Where the results go."""
 
     folder: str = "runs/backtest"
 
 
 @final
-class BacktestConfig(_Section):
+class BacktestConfig(Section):
     r"""A whole backtest.
 
     Examples
@@ -101,7 +109,7 @@ class BacktestConfig(_Section):
 
 def default_backtest_text() -> str:
     """The embedded default as commented TOML."""
-    return (files("tsgen.cli") / "backtest.toml").read_text(encoding="utf-8")
+    return embedded_text("backtest.toml")
 
 
 def parse_backtest_config(text: str, *, origin: str = "configuration") -> BacktestConfig:
@@ -127,15 +135,7 @@ def parse_backtest_config(text: str, *, origin: str = "configuration") -> Backte
     ...
     tsgen.errors.ConfigError: configuration: unknown key 'lagg' in [backtest]. Did you mean 'lag'? Known keys: ...
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        advice = "Compare with `tsgen backtest --print-default`."
-        raise ConfigError(f"{origin} is not valid TOML: {error}. {advice}") from error
-    try:
-        config = BacktestConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{origin}: {_explained(e)}" for e in error.errors())) from error
+    config = validated(BacktestConfig, text, origin=origin, command="tsgen backtest")
     _check_strategies(config.backtest.strategies, origin)
     if len(set(config.backtest.objectives)) < len(config.backtest.objectives):
         raise ConfigError(f"{origin}: 'objectives' in [backtest] name one twice. Name each once.")
@@ -150,18 +150,10 @@ def load_backtest_config(path: Path) -> BacktestConfig:
     StorageError
         If there is no such file or it is not UTF-8 text.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"cannot read the configuration {path}: {getattr(error, 'strerror', None) or error}. Give the path of a "
-            "TOML file; `tsgen backtest --print-default` prints one."
-        ) from error
+    text = config_text(path, advice="Give the path of a TOML file; `tsgen backtest --print-default` prints one.")
     config = parse_backtest_config(text, origin=path.name)
-    source = Path(config.data.source)
-    if source.suffix.lower() not in (".csv", ".parquet") or source.is_absolute():
-        return config
-    return config.model_copy(update={"data": config.data.model_copy(update={"source": str(path.parent / source)})})
+    source = beside(path, config.data.source)
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 
 
 def _check_strategies(names: tuple[str, ...], origin: str) -> None:
@@ -172,26 +164,3 @@ def _check_strategies(names: tuple[str, ...], origin: str) -> None:
             raise ConfigError(f"{origin}: unknown strategy {name!r}.{hint} Known are {', '.join(STRATEGIES)}.")
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"{origin}: 'strategies' in [backtest] must name at least one, each once: got {list(names)}.")
-
-
-def _explained(error: Any) -> str:
-    *parents, key = error["loc"]
-    section = ".".join(str(part) for part in parents if not isinstance(part, int))
-    where = f" in [{section}]" if section else ""
-    if error["type"] == "extra_forbidden":
-        known = list(_model_at(tuple(parents)).model_fields)
-        close = get_close_matches(str(key), known, n=2)
-        hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
-        return f"unknown key {str(key)!r}{where}.{hint} Known keys: {', '.join(known)}."
-    if error["type"] == "missing":
-        return f"{key!r}{where} is required. Compare with `tsgen backtest --print-default`."
-    return f"{key!r}{where}: {error['msg'][0].lower()}{error['msg'][1:]}; got {error['input']!r}."
-
-
-def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
-    model: type[BaseModel] = BacktestConfig
-    for part in location:
-        field = model.model_fields.get(str(part))
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
-    return model

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tsgen.cli.run_config import DataSection, portable
+from tsgen.cli.run_config import DataSection
+from tsgen.cli.toml_config import portable
 
 if TYPE_CHECKING:
     from tsgen.marketdata import ReturnPanel

@@ -1,15 +1,23 @@
 """The configuration of `tsgen steer`: TOML in, a frozen and validated model and steering objects out."""
 
-import tomllib
-from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from tsgen.cli.run_config import Count, Finite, Seed, WholeDate
-from tsgen.errors import ConfigError, StorageError
+from tsgen.cli.toml_config import (
+    AS_TUPLE,
+    Count,
+    Finite,
+    Section,
+    Seed,
+    WholeDate,
+    beside,
+    config_text,
+    embedded_text,
+    validated,
+)
+from tsgen.errors import ConfigError
 
 if TYPE_CHECKING:
     from tsgen.steering import RiskConstraint, SteeringConfig
@@ -21,12 +29,8 @@ FunctionalName = Literal[
 _EVENT_KEYS = {"terminal_loss": "loss", "barrier_hit": "barrier", "drawdown_beyond": "depth"}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
 @final
-class HistorySection(_Section):
+class HistorySection(Section):
     """Where the paths start."""
 
     source: str
@@ -35,7 +39,7 @@ class HistorySection(_Section):
 
 
 @final
-class ConstraintSection(_Section):
+class ConstraintSection(Section):
     """One constraint."""
 
     functional: FunctionalName
@@ -50,7 +54,7 @@ class ConstraintSection(_Section):
 
 
 @final
-class SettingsSection(_Section):
+class SettingsSection(Section):
     """Overrides of `tsgen.steering.SteeringConfig`."""
 
     n_steps: int | None = None
@@ -65,7 +69,7 @@ class SettingsSection(_Section):
 
 
 @final
-class SteeredScenariosSection(_Section):
+class SteeredScenariosSection(Section):
     """Scenarios to write beside the steered generator."""
 
     n: Annotated[int, Field(ge=0)] = 2000
@@ -73,18 +77,14 @@ class SteeredScenariosSection(_Section):
 
 
 @final
-class SteeredOutputSection(_Section):
+class SteeredOutputSection(Section):
     """Where the results go."""
 
     folder: str = "runs/steered"
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 @final
-class SteerConfig(_Section):
+class SteerConfig(Section):
     r"""A steering task.
 
     Examples
@@ -97,7 +97,7 @@ class SteerConfig(_Section):
     horizon: Count
     seed: Seed = 0
     history: HistorySection | None = None
-    constraints: Annotated[tuple[ConstraintSection, ...], BeforeValidator(_as_tuple)] = ()
+    constraints: Annotated[tuple[ConstraintSection, ...], AS_TUPLE] = ()
     settings: SettingsSection = SettingsSection()
     scenarios: SteeredScenariosSection = SteeredScenariosSection()
     output: SteeredOutputSection = SteeredOutputSection()
@@ -105,7 +105,7 @@ class SteerConfig(_Section):
 
 def default_steer_text() -> str:
     """The embedded example as commented TOML."""
-    return (files("tsgen.cli") / "steer.toml").read_text(encoding="utf-8")
+    return embedded_text("steer.toml")
 
 
 def parse_steer_config(text: str, *, origin: str = "configuration") -> SteerConfig:
@@ -123,14 +123,7 @@ def parse_steer_config(text: str, *, origin: str = "configuration") -> SteerConf
     ...
     tsgen.errors.ConfigError: configuration: 'horizon' is required. Compare with `tsgen steer --print-default`...
     """
-    try:
-        return SteerConfig.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{origin} is not valid TOML: {error}. Compare with `tsgen steer --print-default`."
-        ) from error
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{origin}: {_explained(e)}" for e in error.errors())) from error
+    return validated(SteerConfig, text, origin=origin, command="tsgen steer")
 
 
 def load_steer_config(path: Path) -> SteerConfig:
@@ -141,39 +134,12 @@ def load_steer_config(path: Path) -> SteerConfig:
     StorageError
         If there is no such file or it is not UTF-8 text.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(
-            f"cannot read the configuration {path}: {getattr(error, 'strerror', None) or error}. Give the path of a "
-            "TOML file; `tsgen steer --print-default` shows one."
-        ) from error
+    text = config_text(path, advice="Give the path of a TOML file; `tsgen steer --print-default` shows one.")
     config = parse_steer_config(text, origin=path.name)
-    return config.model_copy(update={"generator": str(path.parent / config.generator)})
-
-
-def _explained(error: Any) -> str:
-    location = [str(p) for p in error["loc"] if not isinstance(p, int)]
-    name = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        known = sorted(_known_keys(location[:-1]))
-        close = get_close_matches(location[-1], known, n=2)
-        hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
-        return f"unknown key {name!r}.{hint} Known keys: {', '.join(known)}."
-    if error["type"] == "missing":
-        return f"{name!r} is required. Compare with `tsgen steer --print-default`."
-    return f"{name!r}: {error['msg'][0].lower()}{error['msg'][1:]}; got {error['input']!r}."
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {
-        "history": HistorySection,
-        "constraints": ConstraintSection,
-        "settings": SettingsSection,
-        "scenarios": SteeredScenariosSection,
-        "output": SteeredOutputSection,
-    }
-    return list((sections[location[0]] if location else SteerConfig).model_fields)
+    history = config.history
+    if history is not None:
+        history = history.model_copy(update={"source": beside(path, history.source)})
+    return config.model_copy(update={"generator": str(path.parent / config.generator), "history": history})
 
 
 def constraint_of(section: ConstraintSection, assets: tuple[str, ...]) -> "RiskConstraint":

@@ -17,12 +17,12 @@ from tsgen.generator.sampling_request import (
     SamplingRequest,
     check_counts,
     check_device,
-    check_history,
     check_horizon,
     parts_task,
     sampling_request,
 )
 from tsgen.marketdata import ReturnPanel
+from tsgen.marketdata.history_check import check_history
 from tsgen.networks.score_head import ScoreHead
 from tsgen.progress import Progress, silent
 from tsgen.random_streams import check_seed, dated_seed
@@ -203,7 +203,7 @@ class AdaptedDiffusionGenerator:
         require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
         check_seed(seed)
         check_device(device)
-        observed = 0 if history is None or isinstance(history, str) else check_history(self.record, history)
+        observed = 0 if history is None or isinstance(history, str) else self._observed(history)
         check_horizon(self.whitening.max_periods, horizon, observed)
         origin = self._start(history, observed)
         used = self.config.sampler if sampler is None else sampler
@@ -272,9 +272,12 @@ class AdaptedDiffusionGenerator:
             residual_map=self.residual_map,
         )
 
+    def _observed(self, history: ReturnPanel) -> int:
+        return check_history(history, assets=self.assets, kind=self.kind, model="generator")
+
     def _origins(self, history: ReturnPanel, observed: list[int]) -> list[Origin]:
         """States after parts of a recorded history, from its first date on."""
-        check_history(self.record, history)
+        self._observed(history)
         returns = torch.from_numpy(history.values.copy())
         with single_thread():
             return origins_at(self.whitening, returns, observed, self.config.head.lookback)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 
-from tsgen.errors import ConfigError, DataError
+from tsgen.errors import ConfigError
 from tsgen.generator.fit_record import FitRecord
 from tsgen.marketdata import ReturnPanel
 from tsgen.sampling.adapted_sampler import ConditionalSampler
@@ -50,36 +50,6 @@ def check_device(device: str) -> None:
             f"device {device!r} is not available here (torch {torch.__version__}). Use device='cpu', or install a "
             "torch build for your GPU as the README describes."
         )
-
-
-def check_history(record: FitRecord, history: ReturnPanel) -> int:
-    """Number of recorded dates, if the history has the assets and the return kind of the training data.
-
-    Raises
-    ------
-    ConfigError
-        If it is no `ReturnPanel`.
-    DataError
-        If assets or kind differ.
-    """
-    if not isinstance(history, ReturnPanel):
-        raise ConfigError(
-            f"history must be a ReturnPanel: got {type(history).__name__}. Use tsgen.load_returns for prices or "
-            "ReturnPanel(returns, kind=...) for returns."
-        )
-    if history.assets != record.assets:
-        missing = [a for a in record.assets if a not in history.assets]
-        raise DataError(
-            f"history must have the assets of the training data in their order: expected {list(record.assets)}, got "
-            f"{list(history.assets)}{f' (missing {missing})' if missing else ''}. "
-            "Use history.select(generator.assets)."
-        )
-    if history.kind != record.kind:
-        raise DataError(
-            f"history has {history.kind} returns, the generator was trained on {record.kind} returns. "
-            f"Use history.to_kind({record.kind!r})."
-        )
-    return history.n_dates
 
 
 def sampling_request(

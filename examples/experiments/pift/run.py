@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 import tsgen
 from tests.support.garch_mixture import garch_mixture
+from tests.support.weighted_ks import weighted_ks
 from tsgen.steering import (
     BarrierHit,
     EventProbability,
@@ -121,17 +122,6 @@ def targets(values, weights):
         "RV +2.5": ([(volatility, "==", at(v, 2.5))], [v]),
         "ES x1.4": ([(ExpectedShortfall(weights, 0.95), ">=", 1.4 * float(tail))], [-s]),
     }
-
-
-def weighted_ks(first, p, second, q):
-    """Kolmogorov-Smirnov distance of two weighted samples."""
-    grid = np.sort(np.concatenate([first, second]))
-    found = []
-    for values, weights in ((first, p), (second, q)):
-        order = np.argsort(values)
-        cumulated = np.concatenate([[0.0], np.cumsum(weights[order])])
-        found.append(cumulated[np.searchsorted(values[order], grid, side="right")])
-    return float(np.abs(found[0] - found[1]).max())
 
 
 def share_with_candidates(steered, n_paths=4000):
@@ -234,7 +224,7 @@ def main():
     output = Path(options.output)
     for config in options.configs:
         n_steps = SteeringConfig(**CONFIGS[config]).n_steps
-        cache = Path(options.cache or HERE / ".cache") / f"{options.law}-{digest}-{n_steps}-{options.paths}.npz"
+        cache = Path(options.cache or HERE / "runs") / f"{options.law}-{digest}-{n_steps}-{options.paths}.npz"
         values = reference_marginals(reference, horizon, options.paths, cache, n_steps=n_steps)
         asked = targets(values, portfolio(reference.assets))
         for seed in options.seeds:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tsgen import ScenarioSet, load_generator
-from tsgen.cli.steer_config import constraint_of, parse_steer_config
+from tsgen.cli.steer_config import constraint_of, load_steer_config, parse_steer_config
 from tsgen.errors import ConfigError
 from tsgen.steering import (
     BarrierHit,
@@ -138,7 +138,18 @@ def test_every_functional_can_be_written(text, functional):
     [
         ("horizon = 3", "'generator' is required"),
         ('generator = "g"\nhorizon = 3\nsede = 1', "unknown key 'sede'. Did you mean 'seed'"),
-        ('generator = "g"\nhorizon = 3\n[settings]\nn_step = 1', "unknown key 'settings.n_step'"),
+        (
+            'generator = "g"\nhorizon = 3\n[settings]\nn_step = 1',
+            r"unknown key 'n_step' in \[settings\]. Did you mean 'n_steps'",
+        ),
+        (
+            'generator = "g"\nhorizon = 3\n[history]\nsource = "us_stocks"\nuntl = 2013-12-31',
+            r"unknown key 'untl' in \[history\]. Did you mean 'until'",
+        ),
+        (
+            'generator = "g"\nhorizon = 3\n[[constraints]]\nfunctional = "max_drawdown"\nrelation = "=="\nlevl = 0.1',
+            r"unknown key 'levl' in \[constraints\]. Did you mean 'level'",
+        ),
         ('generator = "g"\nhorizon = "3"', "'horizon': input should be a valid integer"),
         ("generator =", "is not valid TOML"),
     ],
@@ -162,3 +173,13 @@ def test_wrong_configurations_are_explained(text, message):
 def test_keys_must_belong_together(text, message):
     with pytest.raises(ConfigError, match=message):
         constraint_of(one(text).constraints[0], ("A",))
+
+
+def test_relative_files_start_at_the_folder_of_the_configuration(tmp_path):
+    task = tmp_path / "task.toml"
+    task.write_text('generator = "g"\nhorizon = 3\n[history]\nsource = "prices.csv"\n')
+    config = load_steer_config(task)
+    assert config.generator == str(tmp_path / "g")
+    assert config.history.source == str(tmp_path / "prices.csv")
+    task.write_text('generator = "g"\nhorizon = 3\n[history]\nsource = "us_stocks"\n')
+    assert load_steer_config(task).history.source == "us_stocks"

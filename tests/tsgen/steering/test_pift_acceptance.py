@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.garch_mixture import garch_mixture
+from tests.support.weighted_ks import weighted_ks
 from tsgen import ScenarioSet
 from tsgen.steering import (
     BarrierHit,
@@ -78,16 +79,6 @@ def dual(constraint, values):
 
 def deviations(values, k):
     return float(values.mean() + k * values.std())
-
-
-def weighted_ks(first, p, second, q):
-    grid = np.sort(np.concatenate([first, second]))
-    found = []
-    for values, weights in ((first, p), (second, q)):
-        order = np.argsort(values)
-        cumulated = np.concatenate([[0.0], np.cumsum(weights[order])])
-        found.append(cumulated[np.searchsorted(values[order], grid, side="right")])
-    return float(np.abs(found[0] - found[1]).max())
 
 
 @pytest.fixture(scope="module")
