@@ -92,12 +92,12 @@ def _one_period(run: _Run, day: Day, context: Tensor | None, noise: Tensor) -> t
     u = torch.zeros_like(noise[0])
     stored = torch.zeros_like(u)
     account = _no_account(n)
-    begun = None
+    kept = None
     for at in run.transitions:
         level = None if at.evaluated is None else run.levels[at.evaluated]
-        node = Node(u, level, context, day, at, at.position / len(run.transitions), begun)
+        node = Node(u, level, context, day, at, at.position / len(run.transitions), kept)
         control = _control(run, node)
-        begun = control.slope if begun is None else begun
+        kept = control.kept
         moved = (observed_noise if run.observed else moved_noise)(noise[at.position], control)
         if at.evaluated is None:
             u = moved.noise

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tsgen.steering.control_policy import ControlPolicy, Gradients, Transition, mean_slope
+from tsgen.steering.control_policy import ControlPolicy, Gradients, KeptSlope, Transition, mean_slope
 from tsgen.steering.look_ahead import Day, Foreseen, foresee
 from tsgen.steering.parametric_policy import ParametricPolicy
 from tsgen.steering.portfolio_book import PortfolioBook
@@ -14,11 +14,6 @@ from tsgen.steering.steering_reference import SteeringReference
 from tsgen.steering.value_slope import value_slope
 
 _LOWEST_CURVATURE, _HIGHEST_CURVATURE = -1.0, 0.5  # of the variance times the curvature: scale stays in [0.71, 1.41]
-# far from the data a value hardly bends (a volatility's does): at first its slope stays the one the period began with,
-# then the estimate still moves with the noisy coordinate as under a Gaussian law, by the cosine. Later both are wrong
-# on the way to a crash, and the few paths that have one get the largest weights: with (0.3, 0.45) a tenth of the
-# effective share is lost
-_KEPT_COSINE, _GAUSSIAN_COSINE = 0.15, 0.25
 _PROBE = 0.02  # difference quotients: truncation and single-precision rounding are both near 1e-4
 
 
@@ -33,8 +28,8 @@ class Node(NamedTuple):
     day: Day
     at: Transition
     share: float
-    begun: Tensor | None = None
-    """(path, asset): slope of the value at the beginning of the period; ``None`` there."""
+    kept: KeptSlope | None = None
+    """Slope of the value at the last transition that found one; ``None`` where the period begins."""
 
 
 class Shift(NamedTuple):
@@ -48,8 +43,8 @@ class Shift(NamedTuple):
     """(path, asset): unit direction along which the noise is scaled, or along which a parametric control moves it."""
     scale: Tensor | None
     """(path, 1): factor of the noise along the axis."""
-    slope: Tensor | None = None
-    """(path, asset): of the value with respect to the clean estimate, where it was found."""
+    kept: KeptSlope | None = None
+    """Slope of the value, where it was found."""
 
 
 def _looked(book: PortfolioBook, node: Node, clean: Tensor) -> Foreseen:
@@ -77,23 +72,19 @@ def controlled(
     """Velocity, look-ahead and control of one transition."""
     at = node.at
     velocity = _velocity(reference, node, node.noisy)
-    straight = not (policy.curved or book.bends_within_periods)
-    if node.begun is not None and straight and at.cosine < _KEPT_COSINE:
-        shift = policy.shift(Gradients(node.begun, node.begun * at.cosine), at)
-        foreseen = _looked(book, node, at.cosine * node.noisy - at.sine * velocity) if record else None
-        return Shift(velocity, foreseen, shift, None, None)
     clean = at.cosine * node.noisy - at.sine * velocity
+    if node.kept is not None and not (at.fresh or policy.curved):
+        shift = policy.shift(node.kept.at(at), at)
+        return Shift(velocity, _looked(book, node, clean) if record else None, shift, None, None, node.kept)
     found = value_slope(policy, book, node.day, clean, at, node.share)
     pure = at.evaluated is None or at.cosine == 0.0
-    noisy = None
-    if not pure and not at.last:
-        gaussian = straight and at.cosine < _GAUSSIAN_COSINE
-        noisy = found.clean * at.cosine if gaussian else _pulled_back(reference, node, clean, found.clean)
-    shift = policy.shift(Gradients(found.clean, noisy), at)
+    noisy = None if pure or at.last else _pulled_back(reference, node, clean, found.clean)
+    gradients = Gradients(found.clean, noisy)
+    shift = policy.shift(gradients, at)
     if not policy.curved:
-        return Shift(velocity, found.foreseen, shift, None, None, found.clean)
+        return Shift(velocity, found.foreseen, shift, None, None, KeptSlope.of(gradients, at))
     axis, scale = _noise_scale(reference, book, node, policy, Estimate(clean, found.value), shift)
-    return Shift(velocity, found.foreseen, shift, axis, scale, found.clean)
+    return Shift(velocity, found.foreseen, shift, axis, scale)
 
 
 def parametric(reference: SteeringReference, book: PortfolioBook, node: Node, policy: ParametricPolicy) -> Shift:

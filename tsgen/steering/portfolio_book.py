@@ -71,11 +71,6 @@ class PortfolioBook:
         """Whether a functional reads the whole path."""
         return any(isinstance(f, PathMean) for f in self.functionals)
 
-    @property
-    def bends_within_periods(self) -> bool:
-        """Whether a statistic is far from linear in one period's return, or may be."""
-        return any(isinstance(f, (RealisedVolatility, PathMean)) for f in self.functionals)
-
     def look_ahead(
         self, after: RunningStatistics, total: Tensor, remaining: Tensor, day: "Day", clean: Tensor
     ) -> tuple[Tensor, Tensor]:
