@@ -96,7 +96,7 @@ class SteeringCertificate:
     plain_effective_share : float
         Of re-weighting the reference instead.
     gain : float
-        Scalar gain on the control.
+        Mean gain of the constraints on their parts of the control.
     iterations : tuple of dict
         Course of the policy iteration.
     settings : dict

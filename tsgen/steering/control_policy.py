@@ -140,8 +140,8 @@ class ControlPolicy:
     network : ValueNetwork
     level_gains : Tensor of shape (slot,)
         One factor per steered transition of a period.
-    gain : float
-        One factor for all.
+    gains : tuple of float
+        One factor per statistic on its part of the control; the learned part moves by their mean.
     limit : float
         Largest norm of the noise shift of one transition.
     curved : bool
@@ -152,9 +152,21 @@ class ControlPolicy:
     multipliers: tuple[float, ...]
     network: ValueNetwork
     level_gains: Tensor
-    gain: float = 1.0
+    gains: tuple[float, ...]
     limit: float = 3.0
     curved: bool = False
+
+    @property
+    def gain(self) -> float:
+        """Mean gain of the statistics that have a multiplier; 1 without any."""
+        used = [g for g, m in zip(self.gains, self.multipliers, strict=True) if m != 0.0]
+        return sum(used) / len(used) if used else 1.0
+
+    @property
+    def aimed(self) -> tuple[float, ...]:
+        """Multipliers that the control follows: each with its own gain, relative to the mean one."""
+        mean = self.gain
+        return tuple(m * g / mean for m, g in zip(self.multipliers, self.gains, strict=True))
 
     def value(self, foreseen: Foreseen) -> Tensor:
         """Log of the expected tilt, up to a constant, shape (path,)."""

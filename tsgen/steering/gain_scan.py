@@ -1,8 +1,8 @@
-"""One scalar gain on the control, to remove what is left of the unweighted bias.
+"""One gain per constraint on its part of the control, to remove what is left of the unweighted biases.
 
-The mean-shift kernel under-steers a little at a finite number of diffusion steps. A gain within a narrow band around
-one moves the unweighted law onto its levels at a small price in divergence; far gains cost more than they bring. The
-scan uses the same noise for every gain, and leaves a bias alone that is within its own error.
+The mean-shift kernel under-steers a little at a finite number of diffusion steps, and not every constraint alike. Gains
+within a narrow band around one move the unweighted law onto its levels at a small price in divergence; far gains cost
+more than they bring. The scan uses the same noise for all gains, and leaves biases alone that are within their errors.
 """
 
 from dataclasses import replace
@@ -17,64 +17,72 @@ from tsgen.steering.simulated_paths import simulate_paths
 from tsgen.steering.steered_sample import sample_of
 from tsgen.steering.steering_config import SteeringConfig
 
+Floats = NDArray[np.float64]
 _SMALL_BIAS = 0.04
+_SMALLEST_STEP = 0.005
+_FIRST_SLOPE = 2.0  # biases gained per unit of gain, in the direction of the multiplier: right within a factor of two
 
 
-class _Bias(NamedTuple):
-    size: NDArray[np.float64]
-    error: NDArray[np.float64]
+class _Tried(NamedTuple):
+    gains: Floats
+    bias: Floats
+    error: Floats
+
+    @property
+    def size(self) -> float:
+        return float(self.bias @ self.bias)
+
+    @property
+    def small(self) -> bool:
+        return bool((np.abs(self.bias) <= np.maximum(_SMALL_BIAS, 2.0 * self.error)).all())
 
 
-def scanned_gain(chain: ControlledChain, policy: ControlPolicy, config: SteeringConfig, *, seed: int) -> ControlPolicy:
-    """The policy with the gain that makes the unweighted biases smallest, in least squares over the constraints.
+def scanned_gains(chain: ControlledChain, policy: ControlPolicy, config: SteeringConfig, *, seed: int) -> ControlPolicy:
+    """The policy with the gains that make the unweighted biases smallest, by Broyden's method.
 
     Parameters
     ----------
     chain : ControlledChain
     policy : ControlPolicy
-        With gain 1.
+        With gains 1.
     config : SteeringConfig
-        ``gain_band`` limits the gain; ``None`` leaves the policy as it is.
+        ``gain_band`` limits the gains; ``None`` leaves the policy as it is.
     seed : int
     """
-    if config.gain_band is None:
-        return policy
-    binding = [
-        j for j, (s, m) in enumerate(zip(policy.statistics, policy.multipliers, strict=True)) if s.relation and m
-    ]
-    if not binding:
+    pairs = zip(policy.statistics, policy.multipliers, strict=True)
+    binding = [j for j, (s, m) in enumerate(pairs) if s.relation and m]
+    if config.gain_band is None or not binding:
         return policy
     low, high = config.gain_band
-    first = _bias(chain, policy, config, binding, seed)
-    gain, before, tried = 1.0, first, None
-    for _ in range(2):
-        if bool((np.abs(before.size) <= np.maximum(_SMALL_BIAS, 2.0 * before.error)).all()):
+    slopes = np.diag([_FIRST_SLOPE * float(np.sign(policy.multipliers[j])) for j in binding])
+    here = best = _measured(chain, policy, config, binding, np.ones(len(binding)), seed)
+    for _ in range(1 + len(binding)):
+        if here.small:
             break
-        slope = _direction(policy, binding) if tried is None else (before.size - tried[1].size) / (gain - tried[0])
-        if float(slope @ slope) <= 0.0:
+        wanted = np.clip(here.gains - np.linalg.lstsq(slopes, here.bias, rcond=None)[0], low, high)
+        step = wanted - here.gains
+        if np.abs(step).max() < _SMALLEST_STEP:
             break
-        wanted = float(np.clip(gain - (before.size @ slope) / (slope @ slope), low, high))
-        if abs(wanted - gain) < 0.005:
-            break
-        tried = (gain, before)
-        gain = wanted
-        before = _bias(chain, replace(policy, gain=gain), config, binding, seed)
-    if tried is not None and float(before.size @ before.size) > float(first.size @ first.size):
-        gain = 1.0
-    return replace(policy, gain=gain)
+        there = _measured(chain, policy, config, binding, wanted, seed)
+        slopes += np.outer(there.bias - here.bias - slopes @ step, step) / float(step @ step)
+        here = there
+        best = min(best, here, key=lambda tried: tried.size)
+    return _with(policy, binding, best.gains)
 
 
-def _direction(policy: ControlPolicy, binding: list[int]) -> NDArray[np.float64]:
-    """First guess of the change of the biases per unit of gain: two units in the direction of each multiplier."""
-    return np.array([2.0 * np.sign(policy.multipliers[j]) for j in binding])
+def _with(policy: ControlPolicy, binding: list[int], gains: Floats) -> ControlPolicy:
+    every = list(policy.gains)
+    for j, gain in zip(binding, gains, strict=True):
+        every[j] = float(gain)
+    return replace(policy, gains=tuple(every))
 
 
-def _bias(
-    chain: ControlledChain, policy: ControlPolicy, config: SteeringConfig, binding: list[int], seed: int
-) -> _Bias:
+def _measured(
+    chain: ControlledChain, policy: ControlPolicy, config: SteeringConfig, binding: list[int], gains: Floats, seed: int
+) -> _Tried:
     tape = simulate_paths(
         chain,
-        policy,
+        _with(policy, binding, gains),
         config.n_paths,
         n_periods=chain.horizon,
         seed=seed,
@@ -84,5 +92,5 @@ def _bias(
     sample = sample_of(tape, chain.book.functionals, chain.reference, chain.horizon)
     equal = np.full(sample.n_paths, 1.0 / sample.n_paths)
     chosen = [(policy.statistics[j], sample.values[j]) for j in binding]
-    size = np.array([(s.achieved(v, equal) - s.level) / s.unit for s, v in chosen])
-    return _Bias(size, np.array([s.achieved_error(v, equal) / s.unit for s, v in chosen]))
+    bias = np.array([(s.achieved(v, equal) - s.level) / s.unit for s, v in chosen])
+    return _Tried(gains, bias, np.array([s.achieved_error(v, equal) / s.unit for s, v in chosen]))

@@ -18,7 +18,7 @@ from tsgen.steering.policy_storage import policy_from, policy_record, policy_ten
 from tsgen.steering.steered_sample import SteeredSample
 
 _TENSORS, _FACTS = "iteration.safetensors", "iteration.json"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 
 def save_progress(state: Progressed, folder: str | Path, identity: dict[str, Any]) -> None:

@@ -148,6 +148,7 @@ def next_iteration(
         multipliers=multipliers,
         network=network,
         level_gains=gains,
+        gains=(1.0,) * len(multipliers),
         limit=config.control_limit,
         curved=config.covariance_correction,
     )

@@ -22,7 +22,7 @@ def policy_record(policy: ControlPolicy) -> dict[str, Any]:
     return {
         "statistics": [statistic_record(s) for s in policy.statistics],
         "multipliers": list(policy.multipliers),
-        "gain": policy.gain,
+        "gains": list(policy.gains),
         "limit": policy.limit,
         "curved": policy.curved,
     }
@@ -40,7 +40,7 @@ def policy_from(tensors: dict[str, Tensor], record: dict[str, Any]) -> ControlPo
         multipliers=tuple(float(x) for x in record["multipliers"]),
         network=network.requires_grad_(False),
         level_gains=tensors["level_gains"].to(torch.float32),
-        gain=float(record["gain"]),
+        gains=tuple(float(x) for x in record["gains"]),
         limit=float(record["limit"]),
         curved=bool(record["curved"]),
     )

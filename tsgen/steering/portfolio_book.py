@@ -106,12 +106,17 @@ class PortfolioBook:
         return torch.stack(located, dim=1), torch.stack([remaining[:, row] for row in self.rows], dim=1)
 
     def features(self, location: Tensor) -> Tensor:
-        """What the value network sees of the forecasts: probabilities as log odds, the rest as they are."""
+        """What the value network sees of the forecasts: probabilities as log odds, the rest as they are.
+
+        Of an event on the way it is the log odds of half the probability, by reflection that of ending beyond: they go
+        on smoothly to where the barrier is reached. The probability itself arrives at one there with a slope, its log
+        odds would go to infinity, and the control with them.
+        """
         columns = []
         for j, functional in enumerate(self.functionals):
             column = location[:, j]
             if isinstance(functional, EventProbability):
-                column = torch.logit(column, eps=_LEAST_ODDS)
+                column = torch.logit(column / _reflections(functional.event), eps=_LEAST_ODDS)
             if isinstance(functional, (EventProbability, PathMean, RealisedVolatility)):
                 columns.append(column)
         return torch.stack(columns, dim=1) if columns else location[:, :0]
@@ -122,11 +127,18 @@ class PortfolioBook:
         found: list[Tensor | None] = []
         for j, functional in enumerate(self.functionals):
             if isinstance(functional, EventProbability):
-                p = location[:, j].clamp(_LEAST_ODDS, 1.0 - _LEAST_ODDS)
-                found.append(next(columns) * (p == location[:, j]) / (p * (1.0 - p)))
+                count = _reflections(functional.event)
+                ends = location[:, j] / count
+                p = ends.clamp(_LEAST_ODDS, 1.0 - _LEAST_ODDS)
+                found.append(next(columns) * (p == ends) / (count * p * (1.0 - p)))
             else:
                 found.append(next(columns) if isinstance(functional, (PathMean, RealisedVolatility)) else None)
         return found
+
+
+def _reflections(event: PathEvent) -> float:
+    """Probability of the event over that of its having happened at the end, by reflection."""
+    return 1.0 if isinstance(event, TerminalLoss) else 2.0
 
 
 def _event_probability(event: PathEvent, after: RunningStatistics, row: int, spread: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from tsgen.steering.certificate import CertificateInputs, SteeringCertificate, c
 from tsgen.steering.control_policy import ControlPolicy
 from tsgen.steering.controlled_chain import ControlledChain
 from tsgen.steering.errors import SteeringWarning
-from tsgen.steering.gain_scan import scanned_gain
+from tsgen.steering.gain_scan import scanned_gains
 from tsgen.steering.iteration_store import load_progress, save_progress
 from tsgen.steering.path_tape import PathTape
 from tsgen.steering.policy_iteration import Progressed, has_settled, next_iteration, start_of
@@ -208,7 +208,7 @@ def _steered(task: _Task, resume: str | Path | None) -> SteeredGenerator:
         policy = None
     final = replace(chain, n_candidates=config.n_candidates)
     if policy is not None:
-        policy = scanned_gain(chain, policy, config, seed=task.seed)
+        policy = scanned_gains(chain, policy, config, seed=task.seed)
     certificate = _certificate(task, final, policy, state, reference)
     return SteeredGenerator(chain=final, policy=policy, certificate=certificate, config=config, seed=task.seed)
 

@@ -44,7 +44,7 @@ class SteeringConfig:
     control_limit : float
         Largest norm of the noise shift in one step, in standard deviations.
     gain_band : (float, float) or None
-        Range of the scalar gain that removes what is left of the unweighted bias; ``None``: no such gain.
+        Range of the gains (one per constraint) that remove what is left of the unweighted bias; ``None``: no gains.
     evaluation : {"logistic", "mean_square"}
         Soft policy evaluation (relative error of ``E exp``), or the regression of the published method.
     n_candidates : int

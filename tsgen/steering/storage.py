@@ -24,7 +24,7 @@ from tsgen.steering.steered_generator import SteeredGenerator
 from tsgen.steering.steering_config import SteeringConfig
 from tsgen.steering.steering_reference import SteerableGenerator, SteeringReference, reference_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 WEIGHTS, DESCRIPTION = "control.safetensors", "steering.json"
 
 

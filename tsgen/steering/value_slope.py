@@ -90,7 +90,7 @@ def _wanted(
     """Slope of the value with respect to every functional's location and spread."""
     on_location, on_spread = [], []
     shown = book.feature_pulls(location, pull)
-    for j, (statistic, multiplier) in enumerate(zip(policy.statistics, policy.multipliers, strict=True)):
+    for j, (statistic, multiplier) in enumerate(zip(policy.statistics, policy.aimed, strict=True)):
         own, scattered = statistic.base_slopes(multiplier, location[:, j], spread[:, j])
         extra = shown[j]
         on_location.append(own if extra is None else own + extra)

@@ -53,6 +53,7 @@ def policy_of(chain, *, multiplier=-1.0, curved=False):
         multipliers=(multiplier,),
         network=network.requires_grad_(False),
         level_gains=torch.ones(N_NODES),
+        gains=(1.0,),
         curved=curved,
     )
 
@@ -209,7 +210,9 @@ def test_a_linear_reward_of_a_gaussian_law_is_steered_exactly_by_the_base_alone(
     network = ValueNetwork.initialised(tape.features.flatten(0, 1), 4, seed=0).requires_grad_(False)
     unit = 0.02  # exactly the deviation of the sum of four
     far = BoundedMean(title="", relation="==", level=0.0, centre=0.0, unit=unit, lower=-10.0, upper=10.0)
-    policy = ControlPolicy(statistics=(far,), multipliers=(-1.5,), network=network, level_gains=torch.ones(N_NODES))
+    policy = ControlPolicy(
+        statistics=(far,), multipliers=(-1.5,), network=network, level_gains=torch.ones(N_NODES), gains=(1.0,)
+    )
     steered = run(chain, policy)
     total = steered.returns.double().sum(dim=(1, 2)).numpy()
     # tilt of N(0, unit^2) by -1.5 standardised units: mean -1.5 units, KL 1.125, weights constant

@@ -123,6 +123,7 @@ def test_the_slope_of_the_value_is_its_gradient(cosine):
         multipliers=tuple(0.3 + 0.1 * j for j in range(len(statistics))),
         network=network.requires_grad_(False),
         level_gains=torch.ones(3),
+        gains=(1.0,) * len(statistics),
     )
     at = Transition(1, cosine, sine, 0.5, -0.3, 0.1, 0.8, 0.7, 0, False, 0)
     found = value_slope(policy, book, day, clean, at, 0.5)
@@ -131,6 +132,29 @@ def test_the_slope_of_the_value_is_its_gradient(cosine):
     (expected,) = torch.autograd.grad(value.sum(), leaf)
     torch.testing.assert_close(found.value, value.detach())
     torch.testing.assert_close(found.clean, expected, rtol=2e-4, atol=2e-5)  # single precision, sums of 30 terms
+
+
+@pytest.mark.parametrize("event", [BarrierHit(of="A0", barrier=-0.03), DrawdownBeyond(of="A0", depth=0.03)])
+def test_features_of_an_event_go_on_smoothly_to_where_it_happens(event):
+    """Up to the barrier the slope stays that of the distance; log odds of the probability itself would run away."""
+    reference = gaussian_reference(1)
+    book = PortfolioBook.of([EventProbability(event)], reference.assets)
+    paths = path_state_at_start(reference, book, 400)
+    day = day_of(paths, reference, book, period=0, horizon=HORIZON, unit=None, foreseen=True)
+    clean = torch.linspace(-2.99, -2.0, 400)[:, None]  # one per cent a unit: from just above the barrier upwards
+    location = foresee(clean, day, book, cosine=1.0, sine=0.0, share=1.0).location
+    assert 0.99 < float(location[0, 0]) < 1.0
+
+    def largest_slope(feature):
+        return float((feature.diff(dim=0) / clean.diff(dim=0)).abs().max())
+
+    assert (
+        largest_slope(book.features(location)) < 2.0
+    )  # 0.8 per deviation of the rest
+    assert largest_slope(torch.logit(location, eps=1e-4)) > 20.0
+    (pull,) = book.feature_pulls(location, torch.ones(400, 1))
+    assert pull is not None
+    assert float(pull.max()) < 1.0 / (location.min() * (1.0 - location.min() / 2.0)) + 1e-3
 
 
 def test_events_are_certain_once_they_have_happened():
