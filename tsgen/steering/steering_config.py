@@ -79,7 +79,7 @@ class SteeringConfig:
     bound_deviations: float | None = 5.0
     smallest_effective_share: float = 0.1
     control_limit: float = 3.0
-    gain_band: tuple[float, float] | None = (0.9, 1.2)
+    gain_band: tuple[float, float] | None = (0.85, 1.4)
     evaluation: Literal["logistic", "mean_square"] = "logistic"
     n_candidates: int = 1
     covariance_correction: bool = False
@@ -120,6 +120,6 @@ def _check_band(band: tuple[float, float] | None) -> None:
     proper = isinstance(band, (tuple, list)) and len(band) == 2 and all(isinstance(x, (int, float)) for x in band)
     if not proper or not 0.5 <= band[0] <= 1.0 <= band[1] <= 1.5 or not math.isfinite(band[1]):
         raise ConfigError(
-            f"gain_band must be two numbers around 1 within [0.5, 1.5], or None: got {band!r}. Outside (0.9, 1.2) the "
-            "law moves away from the optimum faster than the bias falls."
+            f"gain_band must be two numbers around 1 within [0.5, 1.5], or None: got {band!r}. Far from 1 the law moves "
+            "away from the optimum faster than the bias falls."
         )
