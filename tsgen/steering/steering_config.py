@@ -120,6 +120,6 @@ def _check_band(band: tuple[float, float] | None) -> None:
     proper = isinstance(band, (tuple, list)) and len(band) == 2 and all(isinstance(x, (int, float)) for x in band)
     if not proper or not 0.5 <= band[0] <= 1.0 <= band[1] <= 1.5 or not math.isfinite(band[1]):
         raise ConfigError(
-            f"gain_band must be two numbers around 1 within [0.5, 1.5], or None: got {band!r}. Far from 1 the law moves "
-            "away from the optimum faster than the bias falls."
+            f"gain_band must be two numbers around 1 within [0.5, 1.5], or None: got {band!r}. Far from 1 the law "
+            "moves away from the optimum faster than the bias falls."
         )
