@@ -148,9 +148,7 @@ def test_features_of_an_event_go_on_smoothly_to_where_it_happens(event):
     def largest_slope(feature):
         return float((feature.diff(dim=0) / clean.diff(dim=0)).abs().max())
 
-    assert (
-        largest_slope(book.features(location)) < 2.0
-    )  # 0.8 per deviation of the rest
+    assert largest_slope(book.features(location)) < 2.0  # 0.8 per deviation of the rest
     assert largest_slope(torch.logit(location, eps=1e-4)) > 20.0
     (pull,) = book.feature_pulls(location, torch.ones(400, 1))
     assert pull is not None
