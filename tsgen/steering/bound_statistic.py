@@ -5,8 +5,8 @@ sample always returns some multiplier. Hence every statistic is winsorised, by d
 minus five standard deviations. The tilt acts on the winsorised statistic, and its target is set so that the *plain*
 mean under the tilt is at the level: what was asked for holds, and the tilt exists.
 
-``base`` is the log of the tilt as it can be foreseen at the clean estimate of the current period: the statistic
-itself where it is smooth, the log of the event's mean tilt under a Brownian rest of the path where it is not.
+``base`` is the log of the mean tilt as it can be foreseen at the clean estimate of the current period: under a normal
+rest of the path for what depends on the final wealth, of the statistic as it stands for the others.
 """
 
 import math
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tsgen.reweighting.relation import Relation
+from tsgen.steering.clipped_normal import ClippedTilt, clipped_tilt
 
 Floats = NDArray[np.float64]
 _HALF = math.sqrt(0.5)
@@ -128,15 +129,17 @@ class BoundedMean:
         return (np.clip(values, self.lower, self.upper) - self.centre) / self.unit
 
     def base(self, multiplier: float, location: Tensor, spread: Tensor) -> Tensor:
-        """Multiplier times what the statistic will be if nothing more happens."""
-        del spread
-        bounded = location.clamp(self.lower, self.upper)
-        return multiplier * ((bounded - self.centre) / self.unit - self.target)
+        """Log of the mean tilt if what is still to come is normal."""
+        return self._tilt(multiplier, location, spread).value - multiplier * self.target
 
-    def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, None]:
-        """One over the unit, within the bounds."""
-        del spread
-        return ((location > self.lower) & (location < self.upper)) * (multiplier / self.unit), None
+    def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the log mean tilt."""
+        tilt = self._tilt(multiplier, location, spread)
+        return tilt.by_location / self.unit, tilt.by_spread / self.unit
+
+    def _tilt(self, multiplier: float, location: Tensor, spread: Tensor) -> ClippedTilt:
+        lower, upper = ((bound - self.centre) / self.unit for bound in (self.lower, self.upper))
+        return clipped_tilt(multiplier, (location - self.centre) / self.unit, spread / self.unit, lower, upper)
 
     def achieved(self, values: Floats, probabilities: Floats) -> float:
         """Mean without bounds."""

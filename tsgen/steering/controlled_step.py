@@ -83,7 +83,7 @@ def controlled(
     shift = policy.shift(gradients, at)
     if not policy.curved:
         return Shift(velocity, found.foreseen, shift, None, None, KeptSlope.of(gradients, at))
-    axis, scale = _noise_scale(reference, book, node, policy, Estimate(clean, found.value), shift)
+    axis, scale = _noise_scale(reference, book, node, policy, Estimate(clean, policy.value(found.foreseen)), shift)
     return Shift(velocity, found.foreseen, shift, axis, scale)
 
 

@@ -103,7 +103,12 @@ class PortfolioBook:
                     located.append(_event_probability(functional.event, after, row, spread))
                 case PathMean():
                     located.append(_of_path(functional, day, clean))
-        return torch.stack(located, dim=1), torch.stack([remaining[:, row] for row in self.rows], dim=1)
+        # the deviation of the rest of the path is that of these functionals; of the others little is known
+        spreads = [
+            remaining[:, row] * isinstance(f, (TerminalReturn, ExpectedShortfall, EventProbability))
+            for f, row in zip(self.functionals, self.rows, strict=True)
+        ]
+        return torch.stack(located, dim=1), torch.stack(spreads, dim=1)
 
     def features(self, location: Tensor) -> Tensor:
         """What the value network sees of the forecasts: probabilities as log odds, the rest as they are.

@@ -54,17 +54,16 @@ class ValueNetwork(nn.Module):
         return self.of_standardised(self.standardised(features))
 
     @torch.no_grad()
-    def with_slope(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Value (row,) and its slope with respect to the features (row, feature), without automatic gradients."""
+    def slope(self, features: Tensor) -> Tensor:
+        """Slope of the value with respect to the features (row, feature), without automatic gradients."""
         scaled = (features - self.centre).div_(self.deviation)
         inputs = scaled.clamp(-_LARGEST_INPUT, _LARGEST_INPUT)
         first, second = self._layer(0), self._layer(2)
         one, bent_one = _silu_with_slope_(torch.addmm(first.bias, inputs, first.weight.T))
-        two, bent_two = _silu_with_slope_(torch.addmm(second.bias, one, second.weight.T))
-        value = torch.addmv(torch.mv(two, self.out.weight[0]), inputs, self.linear.weight[0]).add_(self.out.bias)
+        _, bent_two = _silu_with_slope_(torch.addmm(second.bias, one, second.weight.T))
         back = torch.mm(bent_two.mul_(self.out.weight), second.weight).mul_(bent_one)
         slope = torch.addmm(self.linear.weight, back, first.weight).div_(self.deviation)
-        return value, slope.mul_(scaled == inputs)
+        return slope.mul_(scaled == inputs)
 
     def _layer(self, position: int) -> nn.Linear:
         layer = self.hidden[position]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsgen.steering.control_policy import ControlPolicy, Transition, base_value
+from tsgen.steering.control_policy import ControlPolicy, Transition
 from tsgen.steering.forecast_slopes import forecast_slopes
 from tsgen.steering.look_ahead import (
     N_COLUMNS,
@@ -29,11 +29,9 @@ from tsgen.steering.risk_functionals import PathMean
 
 
 class ValueSlope(NamedTuple):
-    """Value at a node and its slope."""
+    """What is foreseen at a node, and the slope of the value there."""
 
     foreseen: Foreseen
-    value: Tensor
-    """(path,)."""
     clean: Tensor
     """(path, asset): with respect to the clean estimate."""
 
@@ -41,7 +39,7 @@ class ValueSlope(NamedTuple):
 def value_slope(
     policy: ControlPolicy, book: PortfolioBook, day: Day, clean: Tensor, at: Transition, share: float
 ) -> ValueSlope:
-    """Value and slope at the clean estimate (path, asset)."""
+    """Slope of the value at the clean estimate (path, asset)."""
     image = day.see(clean, at.sine)
     mapped = image.mapped
     glimpse = glimpse_of(mapped, day, at.sine)
@@ -50,12 +48,11 @@ def value_slope(
         read = mapped.detach().requires_grad_(book.needs_paths)
         made, spread = book.look_ahead(outlook.after, outlook.total, outlook.remaining, day, read)
     location = made.detach()
-    base = base_value(policy.statistics, policy.multipliers, location, spread)
     shown = book.features(location)
     columns = feature_columns(glimpse, outlook, day)
     clock = clock_of(day, at.cosine, at.sine, share, mapped)
     features = torch.cat([*columns, shown, glimpse.size, clock], dim=1)
-    learned, pull = policy.network.with_slope(features)
+    pull = policy.network.slope(features)
     n, s = glimpse.period_return.shape
     parts = list(pull[:, : N_COLUMNS * s].view(n, N_COLUMNS, s).unbind(dim=1))
     by_return, by_deviation, by_drift = feature_slopes(parts, glimpse, outlook, day)
@@ -74,7 +71,7 @@ def value_slope(
         slope = slope + (back[:, 0] if s == 1 else back.sum(dim=1))
     if book.needs_paths:
         slope = slope + _of_paths(book, made, on_location, read)
-    return ValueSlope(Foreseen(features, location, spread), base + learned, day.pulled_back(image, slope))
+    return ValueSlope(Foreseen(features, location, spread), day.pulled_back(image, slope))
 
 
 def _summed(amounts: Tensor, loading: Tensor) -> Tensor:

@@ -130,7 +130,6 @@ def test_the_slope_of_the_value_is_its_gradient(cosine):
     leaf = clean.clone().requires_grad_(True)
     value = policy.value(foresee(leaf, day, book, cosine=cosine, sine=sine, share=0.5))
     (expected,) = torch.autograd.grad(value.sum(), leaf)
-    torch.testing.assert_close(found.value, value.detach())
     torch.testing.assert_close(found.clean, expected, rtol=2e-4, atol=2e-5)  # single precision, sums of 30 terms
 
 
