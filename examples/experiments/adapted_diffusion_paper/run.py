@@ -4,7 +4,7 @@
 
 Each cell (one fit) is written to runs/ beside this file when it is done; an interrupted study goes on where it stopped.
 `summary.py` turns the parts into results.json and the tables of the README. One core: the cells of the default preset
-take seconds to a minute each, those of the published model one to ten minutes.
+take ten seconds to four minutes each, those of the published model twenty seconds to six minutes.
 """
 
 import argparse
