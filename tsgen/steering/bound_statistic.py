@@ -129,7 +129,7 @@ class BoundedMean:
         return (np.clip(values, self.lower, self.upper) - self.centre) / self.unit
 
     def base(self, multiplier: float, location: Tensor, spread: Tensor) -> Tensor:
-        """Log of the mean tilt if what is still to come is normal."""
+        """Log of the mean tilt if what is still to come is normal; without bounds that of the forecast itself."""
         return self._tilt(multiplier, location, spread).value - multiplier * self.target
 
     def base_slopes(self, multiplier: float, location: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,8 +138,12 @@ class BoundedMean:
         return tilt.by_location / self.unit, tilt.by_spread / self.unit
 
     def _tilt(self, multiplier: float, location: Tensor, spread: Tensor) -> ClippedTilt:
+        foreseen = (location - self.centre) / self.unit
+        if not (math.isfinite(self.lower) and math.isfinite(self.upper)):
+            # with fat tails there is no mean tilt, and the normal one would reward volatility without end
+            return ClippedTilt(multiplier * foreseen, torch.full_like(foreseen, multiplier), torch.zeros_like(foreseen))
         lower, upper = ((bound - self.centre) / self.unit for bound in (self.lower, self.upper))
-        return clipped_tilt(multiplier, (location - self.centre) / self.unit, spread / self.unit, lower, upper)
+        return clipped_tilt(multiplier, foreseen, spread / self.unit, lower, upper)
 
     def achieved(self, values: Floats, probabilities: Floats) -> float:
         """Mean without bounds."""

@@ -1,6 +1,7 @@
 """The log mean tilt of a winsorised normal against quadrature, its limits, and automatic gradients."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from tsgen.steering.bound_statistic import BoundedMean
 from tsgen.steering.clipped_normal import clipped_tilt
 
 
@@ -57,3 +59,13 @@ def test_extreme_arguments_stay_finite():
         for low, high in ((-5.0, 5.0), (-math.inf, math.inf)):
             for part in clipped_tilt(slope, m, s, low, high):
                 assert np.isfinite(part.numpy()).all()
+
+
+def test_an_unbounded_statistic_has_no_use_for_the_spread():
+    """Its mean tilt does not exist with fat tails; the normal one would reward volatility without end."""
+    free = BoundedMean(title="", relation="==", level=0.1, centre=0.0, unit=0.05, lower=-math.inf, upper=math.inf)
+    bounded = replace(free, lower=-0.25, upper=0.25)
+    location, spread = torch.tensor([-0.2, 0.0, 0.3]), torch.full((3,), 0.1)
+    torch.testing.assert_close(free.base(-1.5, location, spread), -1.5 * (location / 0.05 - 2.0))
+    assert not free.base_slopes(-1.5, location, spread)[1].any()
+    assert bounded.base_slopes(-1.5, location, spread)[1].all()
