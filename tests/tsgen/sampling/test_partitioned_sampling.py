@@ -16,8 +16,6 @@ import torch
 
 from tsgen.errors import ConfigError, DataError, StorageError
 from tsgen.generator import GeneratorConfig, fit_generator
-from tsgen.generator.fit_record import FitRecord
-from tsgen.generator.sampling_request import check_history
 from tsgen.marketdata import ReturnPanel
 from tsgen.sampling import partitioned_sampling
 from tsgen.sampling.partitioned_sampling import model_digest, scenarios_per_part
@@ -164,15 +162,6 @@ def test_arguments_are_checked_before_anything_is_written(generator, tmp_path):
     with pytest.raises(ConfigError, match="n_scenarios must be a positive integer: got 0"):
         generator.sample_to_parquet(tmp_path / "s", 0, 3, seed=5)
     assert not (tmp_path / "s").exists()
-    record = FitRecord(**{**vars(generator.record), "kind": "simple"})
-    history = ReturnPanel(
-        pd.DataFrame(
-            np.outer(np.sin(np.arange(70)), [0.01, 0.02]), pd.bdate_range("2020-01-01", periods=70), ["A", "B"]
-        ),
-        kind="log",
-    )
-    with pytest.raises(DataError, match="history has log returns, the generator was trained on simple returns"):
-        check_history(record, history)
 
 
 def test_parts_are_whole_blocks_and_a_function_of_the_request():
