@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 _SMALLEST_SPREAD = 1e-4
-_FARTHEST = 40.0  # in the units of the argument: an absent bound
+_FARTHEST = 40.0  # bounds beyond are put here: no path gets there, and their terms would underflow
 _LARGEST_EXPONENT = 600.0  # beyond it the probability between the bounds is zero to double precision
 _HALF, _DENSITY = math.sqrt(0.5), 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -40,11 +40,11 @@ def clipped_tilt(slope: float, location: Tensor, spread: Tensor, lower: float, u
     location, spread : Tensor
         Of one shape, in standard deviations of the statistic; a spread of zero gives the tilt at the location.
     lower, upper : float
-        Infinite where there is no bound.
+        Finite: without bounds and with fat tails there is no mean tilt.
 
     Examples
     --------
-    >>> tilt = clipped_tilt(-1.0, torch.tensor([0.5]), torch.tensor([2.0]), -math.inf, math.inf)
+    >>> tilt = clipped_tilt(-1.0, torch.tensor([0.5]), torch.tensor([2.0]), -99.0, 99.0)
     >>> float(tilt.value), float(tilt.by_location), float(tilt.by_spread)  # -m + s^2 / 2
     (1.5, -1.0, 2.0)
     """

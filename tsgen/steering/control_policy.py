@@ -30,8 +30,8 @@ _UNSTEERED_SHARE = 0.001
 # Where the slope of the value is kept from an earlier transition. Far from the data a value hardly bends (a
 # volatility's does not either), and the estimate moves with the noisy coordinate as under a Gaussian law, by the
 # cosine; near the data a transition hardly moves the estimate, and two of three may go on with a slope found just
-# before. In between every slope counts: with 0.45 instead of 0.21 it is the few paths with a crash that are steered
-# wrongly, and they get the largest weights
+# before. In between every slope counts: kept longer, it is the few paths with a crash that are steered wrongly, and
+# they get the largest weights
 _NOISY, _NEARLY_CLEAN, _EVERY = 0.21, 0.9, 3
 _SMALLEST_SLOPE, _LARGEST_SLOPE = 0.2, 5.0  # of the clean estimate, relative to its Gaussian value cos(tau)
 

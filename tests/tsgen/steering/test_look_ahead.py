@@ -151,7 +151,8 @@ def test_features_of_an_event_go_on_smoothly_to_where_it_happens(event):
     assert largest_slope(torch.logit(location, eps=1e-4)) > 20.0
     (pull,) = book.feature_pulls(location, torch.ones(400, 1))
     assert pull is not None
-    assert float(pull.max()) < 1.0 / (location.min() * (1.0 - location.min() / 2.0)) + 1e-3
+    ends = location[:, 0] / 2.0  # logit(p / 2) has slope 1 / (2 q (1 - q)) with q = p / 2
+    torch.testing.assert_close(pull, 1.0 / (2.0 * ends * (1.0 - ends)))
 
 
 def test_events_are_certain_once_they_have_happened():
