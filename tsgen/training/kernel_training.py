@@ -33,7 +33,7 @@ from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_rows import TrainingRows
 
 _LANDMARKS = 512
-_FEWEST_COPIES, _MOST_COPIES = 4, 16
+_FEWEST_COPIES, _MOST_COPIES = 4, 64
 """Noised copies per observation: their number decides how well the signal is known, up to what the data know of it."""
 _MOST_NOISED_ROWS = 16_384
 _MOMENTUM = 0.9
@@ -60,6 +60,17 @@ class DescentPlan(NamedTuple):
         return self.reached_time < 0.99 * self.stop.time
 
 
+def noised_copies(n_observations: int) -> int:
+    """How often each observation is noised to tell signal from noise.
+
+    Examples
+    --------
+    >>> [noised_copies(n) for n in (100, 1000, 10_000)]
+    [64, 16, 4]
+    """
+    return min(_MOST_COPIES, max(_FEWEST_COPIES, _MOST_NOISED_ROWS // n_observations))
+
+
 def kernel_regression(head: ScoreHead, data: TrainingRows, rows: Tensor, *, seed: int) -> SpectralRegression:
     """What a head has to learn from the rows beyond its start, in the eigenbasis of its tangent kernel.
 
@@ -77,7 +88,7 @@ def kernel_regression(head: ScoreHead, data: TrainingRows, rows: Tensor, *, seed
     SpectralRegression
     """
     order = torch.randperm(len(rows), generator=torch_stream(seed, "kernel rows"))
-    copies = min(_MOST_COPIES, max(_FEWEST_COPIES, _MOST_NOISED_ROWS // len(rows)))
+    copies = noised_copies(len(rows))
     chosen = rows[order[: _MOST_NOISED_ROWS // copies]].repeat_interleave(copies)
     batch = noised_batch(data.clean(chosen), generator=torch_stream(seed, "kernel noise"))
     inputs = HeadInputs(batch.noisy, batch.tau, data.past(chosen))

@@ -8,9 +8,13 @@ observations. How large the signal is follows from maximising the marginal likel
 Gaussian process with this kernel (empirical Bayes).
 
 Most of the noise of a denoising label is noise that was added, and can be added again: with several noised copies of
-every observation the signal is known far better than from the labels that training may see once.
+every observation the signal is known far better than from the labels that training may see once. If training draws it
+afresh at every step, it averages out, and only what all copies of an observation have in common makes descent stop.
+That is little in all but the leading directions, and has to be known to a small share of the noise: a bound on it from
+above stops descent when half of the error could still be removed.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,9 +23,6 @@ from torch import Tensor
 from tsgen.errors import DataError, ShapeError
 
 _FEWEST_OBSERVATIONS = 20
-_SMALLEST_FRESH_SHARE = 0.02
-"""Fresh noise averages out, but never all of the error of a coefficient: what is left is at least this share."""
-
 _COMMON_SHARE = 0.75
 """Weight, in logarithms, of one noise level for all directions: levels of single directions are noisy estimates."""
 
@@ -153,14 +154,31 @@ def spectral_regression(
     alone = noise_variance**_COMMON_SHARE * single ** (1.0 - _COMMON_SHARE)
     together = alone * grouped / single
     variance = together / n_rows
-    if copies == 1 or fixed_labels:
-        stopping = alone / n_total
-    else:
-        common = (together - alone) / (copies - 1)
-        stopping = torch.maximum(common, _SMALLEST_FRESH_SHARE * alone) / n_total
+    known_once = copies == 1 or fixed_labels
+    stopping = (alone if known_once else _common_variance(alone, together, copies, n_sampled)) / n_total
     amplitude = _amplitude(eigenvalues, coefficients, variance)
     known = _expected_square(amplitude * eigenvalues, coefficients, variance)
     return SpectralRegression(eigenvalues, coefficients, noise_variance**0.5, variance, stopping, amplitude, known)
+
+
+def _common_variance(alone: Tensor, together: Tensor, copies: int, n_observations: int) -> Tensor:
+    """Variance per observation of the error that its copies share.
+
+    From the excess of their sums over independent noise. Neighbouring directions (half to three halves of the index)
+    are averaged, and the result is no smaller than its standard error: the mean square of ``n`` normal sums has a
+    relative error of ``sqrt(2 / n)``.
+    """
+    common = (together - alone) / (copies - 1)
+    error = math.sqrt(2.0 / n_observations) * (alone / (copies - 1) + common.clamp_min(0.0))
+    index = torch.arange(len(alone))
+    first, last = index - index // 2, (index + index // 2 + 1).clamp(max=len(alone))
+    count = (last - first).double()
+
+    def over_neighbours(values: Tensor) -> Tensor:
+        total = torch.cat([values.new_zeros(1), values.cumsum(0)])
+        return total[last] - total[first]
+
+    return torch.maximum(over_neighbours(common) / count, over_neighbours(error.square()).sqrt() / count)
 
 
 def _direction_noise(basis: Tensor, residual: Tensor, copies: int) -> tuple[Tensor, Tensor]:

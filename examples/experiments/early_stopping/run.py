@@ -24,7 +24,7 @@ from tsgen.complete_files import write_json
 HERE = Path(__file__).resolve().parent
 PARTS = HERE / "runs"
 SEEDS = (0, 1, 2, 3, 4)
-LARGE = ("Gaussian, 3 assets, correlated", "two modes, 1 asset")
+TRAINED = ("Gaussian, 3 assets, correlated", "two modes, 1 asset", "scale mixture, 1 asset")
 
 Job = tuple[str, Callable[[], dict[str, Any]]]
 
@@ -41,11 +41,12 @@ def score_jobs() -> list[Job]:
     ]  # fmt: skip
     fresh = [
         (f"score_fresh_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.fresh_noise_part(a, b, c))
-        for n in (256, 1024, 4096) for seed in SEEDS for i, name in laws if n < 4096 or name in LARGE
+        for n in (256, 1024, 4096) for seed in SEEDS for i, name in laws
     ]  # fmt: skip
     networks = [
-        (f"score_network_{i}_{n}_{seed}", lambda a=name, b=n, c=seed: score_error.network_part(a, b, c))
-        for seed in SEEDS for n in (256, 1024, 4096) for i, name in laws if name in LARGE
+        (f"score_{label}_{i}_{n}_{seed}", lambda f=part, a=name, b=n, c=seed: f(a, b, c))
+        for label, part in (("fixed", score_error.fixed_network_part), ("network", score_error.network_part))
+        for seed in SEEDS for n in (256, 1024, 4096) for i, name in laws if name in TRAINED
     ]  # fmt: skip
     return kernel + fresh + networks
 
@@ -60,7 +61,7 @@ def series_jobs() -> list[Job]:
 
 def order_of(name: str) -> tuple[int, int]:
     """The studies that decide first, the largest samples last; then seed by seed."""
-    ranks = {"width": 0, "score_kernel": 0, "series": 1, "score_fresh": 2, "score_network": 2}
+    ranks = {"width": 0, "score_kernel": 0, "series": 1, "score_fresh": 2, "score_fixed": 2, "score_network": 3}
     rank = next(rank for start, rank in ranks.items() if name.startswith(start))
     return (max(rank, int("_4096_" in name)), int(name.rsplit("_", 1)[1]))
 

@@ -2,17 +2,18 @@
 
 ``kernel``: the regression of the theory, one noisy label per observation drawn once; gradient descent of kernel
 regression with the exact kernel of the two-layer ReLU head in closed form, so every stopping time can be looked at
-(from 4,096 observations on with the kernel projected on 1,024 of them). The rule knows the observations and noises them
-again, 16 times (4 times from 4,096 on), to estimate the signal. ``fresh noise``: the same, but training draws fresh
-noise at every step, as the generator does: the labels of many noised copies together. ``network``: the product's
-two-layer ReLU head of 512 units with fresh noise in every batch, evaluated along the way; at most 2,000 steps.
+(from 4,096 observations on with the kernel projected on 1,024 of them). ``fresh noise``: the same, but training draws
+fresh noise at every step for ever, as the generator does: the label of a noisy point is its mean over all observations.
+``network`` and ``network, labels drawn once``: the product's two-layer ReLU head of 512 units in the two settings,
+trained by gradient descent for up to 16 times the predicted stop and at most 20,000 steps. The rule knows the
+observations and noises them again (`noised_copies`) to tell signal from noise.
 """
 
 from typing import Any
 
 import numpy as np
 import torch
-from score_laws import LAWS, Fresh, draw, without_past
+from score_laws import LAWS, Fresh, draw, empirical_velocity, without_past
 from torch import Tensor
 
 from tsgen.diffusion.denoising_loss import NoisedBatch, noised_batch
@@ -21,14 +22,15 @@ from tsgen.torch_streams import torch_stream
 from tsgen.training.early_stopping import critical_time, stopping_time
 from tsgen.training.head_selection import build_head
 from tsgen.training.kernel_features import kernel_features
-from tsgen.training.kernel_training import diagnose_stopping
+from tsgen.training.kernel_training import diagnose_stopping, kernel_start, noised_copies, plan_descent
 from tsgen.training.noise_level import SpectralRegression, spectral_regression
 from tsgen.training.tangent_kernel import infinite_width_kernel
 from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_rows import make_rows
 
 LARGEST_EXACT, FEWEST_COPIES, FRESH_ROWS = 1024, 32, 32_768
-NETWORK_STEPS = 2000
+NETWORK_STEPS, BEYOND, WIDTH = 20_000, 16.0, 512
+FEWEST_STEPS = 3200  # momentum lags by ten steps: the stop, a sixteenth of the way, must be many times that
 
 
 def shape_of(name: str, width: int) -> HeadShape:
@@ -66,11 +68,11 @@ class Descent:
 class Setting:
     """One sample of a law, the kernel on it, and what the rule makes of it."""
 
-    def __init__(self, name: str, n: int, seed: int, n_landmarks: int) -> None:
+    def __init__(self, name: str, n: int, seed: int, n_landmarks: int, *, width: int = 2) -> None:
         self.clean, self.n, self.seed = draw(name, n, seed), n, seed
         self.batch = noised_batch(self.clean, generator=torch_stream(seed, "noise"))
         self.inputs, self.fresh = without_past(self.batch), Fresh.of(name, seed)
-        self.kernel = infinite_width_kernel(shape_of(name, 2))
+        self.kernel = infinite_width_kernel(shape_of(name, width))
         self.features = kernel_features(self.kernel, self.inputs.take(torch.arange(min(n, n_landmarks))))
 
     def copies(self, count: int, purpose: str) -> NoisedBatch:
@@ -78,12 +80,15 @@ class Setting:
             self.clean.repeat_interleave(count, dim=0), generator=torch_stream(self.seed, f"noise of the {purpose}")
         )
 
-    def regression(self, *, fixed_labels: bool) -> SpectralRegression:
-        count = min(16, max(4, 16_384 // self.n))
+    def regression(self, *, fixed_labels: bool, start: torch.nn.Module | None = None) -> SpectralRegression:
+        """What the rule knows; ``start``: the head whose error is to be learned (default: zero)."""
+        count = noised_copies(self.n)
         again = self.copies(count, "rule")
-        return spectral_regression(
-            self.features(without_past(again)), again.target, copies=count, fixed_labels=fixed_labels
-        )
+        inputs, labels = without_past(again), again.target
+        if start is not None:
+            with torch.no_grad():
+                labels = labels - start(*inputs)
+        return spectral_regression(self.features(inputs), labels, copies=count, fixed_labels=fixed_labels)
 
 
 def kernel_part(name: str, n: int, seed: int) -> dict[str, Any]:
@@ -101,15 +106,19 @@ def kernel_part(name: str, n: int, seed: int) -> dict[str, Any]:
 
 
 def fresh_noise_part(name: str, n: int, seed: int) -> dict[str, Any]:
-    """Labels of many noised copies of every observation at once: what fresh noise at every step amounts to."""
+    """The mean over all noise of the labels of noisy points; rows are only the points at which it is averaged.
+
+    The labels of these rows themselves would do for no number of copies: with 32,768 rows and 512 directions their own
+    noise has an error of 0.95 sqrt(512 / 32,768) = 0.12 at the end, more than the error from the observations.
+    """
     at = Setting(name, n, seed, 512)
     many = at.copies(max(FEWEST_COPIES, FRESH_ROWS // n), "training")
-    inputs, n_rows = without_past(many), len(many.target)
+    inputs, n_rows, labels = without_past(many), len(many.target), empirical_velocity(many, at.clean)
     moments, products = 0.0, 0.0
     for part in torch.arange(n_rows).split(4096):
         rows = at.features(inputs.take(part))
         moments = moments + rows.T @ rows / n_rows
-        products = products + rows.T @ many.target[part].double() / n_rows
+        products = products + rows.T @ labels[part] / n_rows
     descent = in_features(at, torch.as_tensor(moments), torch.as_tensor(products))
     found = descent.facts(at.regression(fixed_labels=False))
     return {"setting": "fresh noise", "law": name, "n": n, "seed": seed, **found}
@@ -122,7 +131,7 @@ def in_features(at: Setting, moments: Tensor, products: Tensor) -> Descent:
 
 
 def network_part(name: str, n: int, seed: int) -> dict[str, Any]:
-    """Errors of the head along its training; the rule sees the observations only."""
+    """Errors of the head along its training with fresh noise in every batch."""
     data = make_rows(draw(name, n, seed)[:, None], torch.zeros(n, 1, 0), 1)
     rows, fresh = torch.arange(n), Fresh.of(name, seed)
     curve: list[float] = []
@@ -134,16 +143,49 @@ def network_part(name: str, n: int, seed: int) -> dict[str, Any]:
         return score
 
     found = diagnose_stopping(
-        build_head(shape_of(name, 512), data, rows, seed=seed), data, rows,
-        TrainingConfig(max_steps=NETWORK_STEPS, batch_rows=512), seed=seed, evaluate=evaluate, beyond=16.0,
+        build_head(shape_of(name, WIDTH), data, rows, seed=seed), data, rows,
+        TrainingConfig(max_steps=NETWORK_STEPS, batch_rows=512), seed=seed, evaluate=evaluate, beyond=BEYOND,
     )  # fmt: skip
-    steps, score = [step for step, _ in found.curve], [value for _, value in found.curve]
-    at = int(np.argmin([abs(step - found.predicted_step) for step in steps]))
+    points = [(step, velocity, score) for (step, score), velocity in zip(found.curve, curve, strict=True)]
+    return {"setting": "network", "law": name, "n": n, "seed": seed} | _along(points, found.predicted_step)
+
+
+def fixed_network_part(name: str, n: int, seed: int) -> dict[str, Any]:
+    """The same head on one noisy label per observation, drawn once; all of them in every step, up to 1,024."""
+    at = Setting(name, n, seed, 512, width=WIDTH)
+    data = make_rows(at.clean[:, None], torch.zeros(n, 1, 0), 1)
+    head = kernel_start(build_head(shape_of(name, WIDTH), data, torch.arange(n), seed=seed), seed=seed)
+    stop = stopping_time(at.regression(fixed_labels=True, start=head))
+    n_outputs, momentum = head.shape.n_assets, 0.9
+    target = stop._replace(time=0.5 * BEYOND * max(stop.time, 1.0 / float(stop.eigenvalues[0])))
+    plan = plan_descent(target, n_outputs=n_outputs, max_steps=NETWORK_STEPS)
+    n_steps = max(plan.steps, FEWEST_STEPS)
+    step_size = plan.step_size * plan.steps / n_steps
+    optimiser = torch.optim.SGD(head.parameters(), lr=step_size, momentum=momentum)
+    moments = {round(n_steps ** (i / 40)) for i in range(41)}
+    points: list[tuple[int, float, float]] = []
+    for step in range(n_steps + 1):
+        if step == 0 or step in moments:
+            with torch.no_grad():
+                points.append((step, *at.fresh.errors(head(*at.fresh.inputs))))
+        chosen = torch.arange(n)
+        if n > LARGEST_EXACT:
+            chosen = torch.randint(n, (LARGEST_EXACT,), generator=torch_stream(seed, f"rows of step {step}"))
+        loss = (head(*at.inputs.take(chosen)) - at.batch.target[chosen]).square().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+    predicted = stop.time * n_outputs * (1.0 - momentum) / (2.0 * step_size)
+    return {"setting": "network, labels drawn once", "law": name, "n": n, "seed": seed} | _along(points, predicted)
+
+
+def _along(points: list[tuple[int, float, float]], predicted: float) -> dict[str, Any]:
+    """Errors at the predicted step (the last one if it lies beyond) against those of (step, velocity, score)."""
+    steps, velocity, score = ([point[i] for point in points] for i in range(3))
+    at = int(np.argmin([abs(step - predicted) for step in steps]))
     return {
-        "setting": "network", "law": name, "n": n, "seed": seed,
-        "stop": found.predicted_step, "best": found.best_step, "last": steps[-1],
-        "noise_level": found.stop.noise_level, "radius": found.stop.radius,
-        "velocity": _ratios(curve[at], curve), "score": _ratios(score[at], score),
+        "stop": predicted, "best": steps[int(np.argmin(velocity))], "last": steps[-1],
+        "velocity": _ratios(velocity[at], velocity), "score": _ratios(score[at], score),
     }  # fmt: skip
 
 
@@ -168,7 +210,7 @@ def summary(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
                         round(float(values.std(ddof=1) / np.sqrt(len(values))), 4) if len(values) > 1 else None
                     )
                     line[f"{error} worst ratio"] = round(float(values.max()), 3)
-        if setting != "network":
+        if not str(setting).startswith("network"):
             for label, field in (("estimated", "critical_time"), ("unit", "unit_radius")):
                 mean = float(np.mean([m[field] for m in members]))
                 line[f"velocity ratio at the critical time, {label} radius"] = round(mean, 3)

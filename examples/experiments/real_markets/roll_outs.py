@@ -78,15 +78,18 @@ def calibration(outs: RollOuts, *, block: int, seed: int) -> dict[str, Any]:
     scale = outs.deviation * np.sqrt(outs.realised.shape[1])
     realised, generated = outs.realised.sum(axis=1) / scale, outs.generated.sum(axis=2) / scale[:, None]
     rng, n = np.random.default_rng(seed), len(realised)
-    resampled, moments = [], []
+    resampled, moments, ratios = [], [], []
     for _ in range(400):
         starts = rng.integers(0, n, -(-n // block))
         rows = (starts[:, None] + np.arange(block)).ravel()[:n] % n
         resampled.append(np.quantile(realised[rows], QUANTILES))
         moments.append(_moments(realised[rows]))
+        ratios.append(_variance_ratio(outs.realised[rows]))
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     model = np.quantile(generated, QUANTILES)
     own, errors = _moments(realised), np.std(moments, axis=0, ddof=1)
+    ratio_band = np.quantile(ratios, [0.025, 0.975])
+    made_paths = outs.generated.reshape(-1, *outs.generated.shape[2:])
     made = _moments(generated.reshape(-1, generated.shape[2]))
     return {
         "n_starts": n,
@@ -99,7 +102,14 @@ def calibration(outs: RollOuts, *, block: int, seed: int) -> dict[str, Any]:
             name: [float(g), float(r), float(e)]
             for name, g, r, e in zip(("volatility", "correlation", "mean"), made, own, errors, strict=True)
         },
+        "variance_ratio": [_variance_ratio(made_paths), _variance_ratio(outs.realised), *map(float, ratio_band)],
     }
+
+
+def _variance_ratio(windows: Array) -> float:
+    """Variance of sums over that of as many independent periods, mean over assets; (row, time, asset)."""
+    sums, periods = windows.sum(axis=1).var(axis=0), windows.shape[1] * windows.var(axis=(0, 1))
+    return float((sums / periods).mean())
 
 
 def _moments(sums: Array) -> Array:

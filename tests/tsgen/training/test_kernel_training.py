@@ -210,6 +210,49 @@ def test_score_error_at_the_stop_is_near_the_best(name, n):
     assert all(stopped < end for stopped, end in zip(ratios, ends, strict=True))
 
 
+def _mean_labels(points, observations):
+    """Mean label given the noisy point over the observations: all that noise drawn afresh for ever can teach."""
+    cosine, sine, values = torch.cos(points.tau).double(), torch.sin(points.tau).double(), observations.double()
+    distance = torch.cdist(points.noisy.double() / cosine, values)
+    clean = torch.softmax(-0.5 * (distance * cosine / sine).square(), dim=1) @ values
+    return cosine * (points.noisy - cosine * clean) / sine - sine * clean
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "n", "copies"), [("gaussian", 256, 64), ("modes", 1024, 16)])
+def test_with_fresh_noise_the_stop_is_near_the_best_too(name, n, copies):
+    """Kernel regression in closed form with the mean over all noise as labels; three seeds."""
+    law, ratios, ends, early = LAWS[name], [], [], []
+    for seed in range(3):
+        points, _ = _noised(law, n, seed, copies=copies)
+        labels = _mean_labels(points, _draw(law, n, seed))
+        fresh, _ = _noised(law, 1000, seed + 1000)
+        exact = mixture_velocity(fresh.noisy, fresh.tau, law)
+        kernel = infinite_width_kernel(_shape(law.means.shape[1], width=2))
+        features = kernel_features(kernel, points.take(torch.arange(0, copies * n, 32)))
+        rows = features(points)
+        values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
+        values, energy = values.clamp_min(1e-15), vectors.T @ (rows.T @ labels / len(rows))
+        cross = features(fresh) @ vectors
+
+        def error(time, cross=cross, values=values, energy=energy, exact=exact):
+            fit = cross @ ((-torch.expm1(-time * values) / values)[:, None] * energy)
+            return float((fit - exact).square().mean().sqrt())
+
+        largest = float(values[-1])
+        best = min(error(10 ** (k / 8) / largest) for k in range(-8, 65))
+        again, noisy_labels = _noised(law, n, seed, copies=copies, purpose="noise of the rule")
+        found = spectral_regression(features(again), noisy_labels.target, copies=copies)
+        ratios.append(error(stopping_time(found).time) / best)
+        bounded = found.stopping_variance.clamp_min(0.02 * found.noise_level**2 / n)
+        early.append(error(stopping_time(found._replace(stopping_variance=bounded)).time) / best)
+        ends.append(error(1e8 / largest) / best)
+    assert np.mean(ratios) < 1.15
+    assert np.mean(ratios) < np.mean(ends) + 0.01  # training to the end costs little here, stopping must not cost more
+    if name == "modes":  # a bound on what is left of the noise, instead of its estimate: stops far too early
+        assert np.mean(early) > 1.15
+
+
 @pytest.mark.slow
 def test_networks_approach_kernel_regression_at_the_root_of_the_width():
     """Same gradient steps for the network and for kernel regression; slope of log distance on log width."""
