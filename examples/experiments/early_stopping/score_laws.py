@@ -70,12 +70,12 @@ class Fresh(NamedTuple):
 
 
 def empirical_velocity(batch: NoisedBatch, clean: Tensor) -> Tensor:
-    """Mean of the labels given the noisy point over the observations ``clean``: all that noise drawn afresh can teach."""
+    """Mean label given the noisy point, over the observations ``clean``: all that noise drawn afresh can teach."""
     parts, values = [], clean.double()
     for rows in torch.arange(len(batch.noisy)).split(max(1, 4_000_000 // len(clean))):
         noisy, tau = batch.noisy[rows].double(), batch.tau[rows].double()
         cosine, sine = torch.cos(tau), torch.sin(tau)
-        # squared distances of noisy points from the noiseless places of all observations, up to what a row has in common
+        # squared distances from the noiseless places of all observations, up to what a row has in common
         squares = cosine.square() * values.square().sum(dim=1) - 2.0 * cosine * (noisy @ values.T)
         expected = torch.softmax(-0.5 * squares / sine.square(), dim=1) @ values
         parts.append(cosine * (noisy - cosine * expected) / sine - sine * expected)

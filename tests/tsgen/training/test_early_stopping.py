@@ -118,7 +118,7 @@ def test_what_copies_have_in_common_is_known_to_a_small_share_of_the_noise(share
     shared = _normal(n, 1, seed=3).repeat_interleave(copies, dim=0)
     labels = share**0.5 * shared + (1.0 - share) ** 0.5 * _normal(n * copies, 1, seed=5)
     found = spectral_regression(features, labels, copies=copies).stopping_variance * n
-    # standard error of one direction sqrt(2 / 2000) (1 / 15 + share), of the mean of 20 a fifth of it; 1 % is fitted away
+    # standard error of one direction sqrt(2 / 2000) (1 / 15 + share), of the mean of 20 a fifth; 1 % is fitted away
     assert float(found.mean()) == pytest.approx(share, abs=5 * (0.0021 + 0.032 * share) / 20**0.5 + 0.01 * share)
     assert float(found.min()) > 0.0  # never below its own error: descent ends some time
 
