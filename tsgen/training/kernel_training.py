@@ -33,8 +33,9 @@ from tsgen.training.training_config import TrainingConfig
 from tsgen.training.training_rows import TrainingRows
 
 _LANDMARKS = 512
-_FEWEST_COPIES, _MOST_COPIES = 4, 64
-"""Noised copies per observation: their number decides how well the signal is known, up to what the data know of it."""
+_FEWEST_COPIES, _MOST_COPIES = 8, 64
+"""Noised copies per observation: their number decides how well signal and shared error are known, up to what the data
+know of them."""
 _MOST_NOISED_ROWS = 16_384
 _MOMENTUM = 0.9
 _FEWEST_STEPS = 200
@@ -66,7 +67,7 @@ def noised_copies(n_observations: int) -> int:
     Examples
     --------
     >>> [noised_copies(n) for n in (100, 1000, 10_000)]
-    [64, 16, 4]
+    [64, 16, 8]
     """
     return min(_MOST_COPIES, max(_FEWEST_COPIES, _MOST_NOISED_ROWS // n_observations))
 
@@ -106,7 +107,9 @@ def _features(head: ScoreHead, inputs: HeadInputs, n_rows: int, *, seed: int) ->
     return gradient_features(head, landmarks, signs=output_signs(head.shape.n_assets, seed=seed))
 
 
-def plan_descent(stop: StoppingTime, *, n_outputs: int, max_steps: int) -> DescentPlan:
+def plan_descent(
+    stop: StoppingTime, *, n_outputs: int, max_steps: int, fewest_steps: int = _FEWEST_STEPS
+) -> DescentPlan:
     """Steps and step size that add up to the stopping time.
 
     Notes
@@ -119,7 +122,7 @@ def plan_descent(stop: StoppingTime, *, n_outputs: int, max_steps: int) -> Desce
     per_step = 2.0 / (n_outputs * (1.0 - _MOMENTUM))
     largest = _STABLE_SHARE * n_outputs / (2.0 * float(stop.eigenvalues[0]))
     needed = 2.0 * stop.time / (per_step * largest)  # a linear decay covers half of what the first step would
-    steps = min(max_steps, max(_FEWEST_STEPS, math.ceil(min(needed, float(max_steps)))))
+    steps = min(max_steps, max(fewest_steps, math.ceil(min(needed, float(max_steps)))))
     step_size = min(largest, 2.0 * stop.time / (per_step * steps))
     return DescentPlan(steps, step_size, 0.5 * step_size * per_step * steps, stop)
 
@@ -236,7 +239,7 @@ class StoppingDiagnostics(NamedTuple):
     best_step: int
     """Step of the smallest loss."""
     excess: float
-    """Loss at the evaluation nearest to the predicted step minus the smallest loss."""
+    """Loss at the evaluation nearest to the predicted step (the last one if it lies beyond) minus the smallest loss."""
 
 
 class _WeightAverage:
@@ -290,7 +293,10 @@ def diagnose_stopping(
     target = stop._replace(time=beyond * max(stop.time, 1.0 / float(stop.eigenvalues[0])))
     # half the time at constant step size takes as many steps as the whole with linear decay
     plan = plan_descent(
-        target._replace(time=0.5 * target.time), n_outputs=head.shape.n_assets, max_steps=config.max_steps
+        target._replace(time=0.5 * target.time),
+        n_outputs=head.shape.n_assets,
+        max_steps=config.max_steps,
+        fewest_steps=math.ceil(beyond * _FEWEST_STEPS),  # so that momentum, which lags by nine steps, does not count
     )
     per_step = 2.0 * plan.step_size / (head.shape.n_assets * (1.0 - _MOMENTUM))
     predicted = stop.time / per_step
@@ -305,5 +311,5 @@ def diagnose_stopping(
 
     _descend(head, data, rows, plan, config, seed=seed, decay=False, after_step=record)
     best_step, smallest = min(curve, key=lambda point: point[1])
-    nearest = min(curve, key=lambda point: abs(point[0] - predicted))
+    nearest = min(curve, key=lambda point: abs(point[0] - min(predicted, plan.steps)))
     return StoppingDiagnostics(stop, predicted, curve, best_step, nearest[1] - smallest)

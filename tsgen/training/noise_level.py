@@ -9,9 +9,8 @@ Gaussian process with this kernel (empirical Bayes).
 
 Most of the noise of a denoising label is noise that was added, and can be added again: with several noised copies of
 every observation the signal is known far better than from the labels that training may see once. If training draws it
-afresh at every step, it averages out, and only what all copies of an observation have in common makes descent stop.
-That is little in all but the leading directions, and has to be known to a small share of the noise: a bound on it from
-above stops descent when half of the error could still be removed.
+afresh at every step, it averages out, and descent has to stop only for the error that all copies of an observation
+share: half of the noise in the leading directions, less than a hundredth of it in most others.
 """
 
 import math
@@ -23,7 +22,7 @@ from torch import Tensor
 from tsgen.errors import DataError, ShapeError
 
 _FEWEST_OBSERVATIONS = 20
-_COMMON_SHARE = 0.75
+_POOLED_WEIGHT = 0.75
 """Weight, in logarithms, of one noise level for all directions: levels of single directions are noisy estimates."""
 
 
@@ -39,7 +38,8 @@ class SpectralRegression(NamedTuple):
     coefficient_variance: Tensor
     """(direction,): of ``coefficients``, mean over outputs."""
     stopping_variance: Tensor
-    """(direction,): variance of the coefficient that gradient descent sees, with all observations."""
+    """(direction,): variance of the coefficient that gradient descent sees, with all observations. With fresh noise an
+    average over neighbouring directions, and never below its own standard error."""
     amplitude: float
     """Variance of the Gaussian process (in units of the kernel) that fits the coefficients best."""
     signal: Tensor
@@ -150,44 +150,38 @@ def spectral_regression(
     shrinkage = signal / (signal + plain).clamp_min(torch.finfo(torch.float64).tiny)
     leverage = (basis.square() @ shrinkage / n_rows).clamp(max=0.9)
     residual = (labels - basis @ (shrinkage[:, None] * coefficients)) / (1.0 - leverage)[:, None]
-    single, grouped = _direction_noise(basis, residual, copies)
-    alone = noise_variance**_COMMON_SHARE * single ** (1.0 - _COMMON_SHARE)
-    together = alone * grouped / single
-    variance = together / n_rows
-    known_once = copies == 1 or fixed_labels
-    stopping = (alone if known_once else _common_variance(alone, together, copies, n_sampled)) / n_total
+    squares, sums = _label_squares(basis, residual, copies)
+    single, grouped = (x.mean(dim=0) / copies for x in (squares, sums))
+    alone = noise_variance**_POOLED_WEIGHT * single ** (1.0 - _POOLED_WEIGHT)
+    variance = alone * grouped / single / n_rows
+    stopping = (alone if copies == 1 or fixed_labels else _shared_variance(squares, sums, copies)) / n_total
     amplitude = _amplitude(eigenvalues, coefficients, variance)
     known = _expected_square(amplitude * eigenvalues, coefficients, variance)
     return SpectralRegression(eigenvalues, coefficients, noise_variance**0.5, variance, stopping, amplitude, known)
 
 
-def _common_variance(alone: Tensor, together: Tensor, copies: int, n_observations: int) -> Tensor:
-    """Variance per observation of the error that its copies share.
-
-    From the excess of their sums over independent noise. Neighbouring directions (half to three halves of the index)
-    are averaged, and the result is no smaller than its standard error: the mean square of ``n`` normal sums has a
-    relative error of ``sqrt(2 / n)``.
-    """
-    common = (together - alone) / (copies - 1)
-    error = math.sqrt(2.0 / n_observations) * (alone / (copies - 1) + common.clamp_min(0.0))
-    index = torch.arange(len(alone))
-    first, last = index - index // 2, (index + index // 2 + 1).clamp(max=len(alone))
-    count = (last - first).double()
-
-    def over_neighbours(values: Tensor) -> Tensor:
-        total = torch.cat([values.new_zeros(1), values.cumsum(0)])
-        return total[last] - total[first]
-
-    return torch.maximum(over_neighbours(common) / count, over_neighbours(error.square()).sqrt() / count)
-
-
-def _direction_noise(basis: Tensor, residual: Tensor, copies: int) -> tuple[Tensor, Tensor]:
-    """Mean square of ``phi_j r``: of single rows, and of sums over the copies of an observation (per row)."""
-    alone = (basis.square().T @ residual.square()).mean(dim=1) / len(basis)
+def _label_squares(basis: Tensor, residual: Tensor, copies: int) -> tuple[Tensor, Tensor]:
+    """Per observation and direction, mean over outputs: sum over copies of ``(phi_j r)^2``, square of their sum."""
+    n_outputs = residual.shape[1]
+    squares = (basis.square() * residual.square().mean(dim=1, keepdim=True)).view(-1, copies, basis.shape[1]).sum(dim=1)
     if copies == 1:
-        return alone, alone
-    together = torch.zeros_like(alone)
-    for output in range(residual.shape[1]):
-        sums = (basis * residual[:, output, None]).view(-1, copies, basis.shape[1]).sum(dim=1)
-        together += sums.square().sum(dim=0) / len(basis)
-    return alone, together / residual.shape[1]
+        return squares, squares
+    sums = torch.zeros_like(squares)
+    for output in range(n_outputs):
+        sums += (basis * residual[:, output, None]).view(-1, copies, basis.shape[1]).sum(dim=1).square() / n_outputs
+    return squares, sums
+
+
+def _shared_variance(squares: Tensor, sums: Tensor, copies: int) -> Tensor:
+    """Variance per observation of the error that its copies share, from `_label_squares`; shape (direction,).
+
+    The mean product of two different copies of an observation, averaged over neighbouring directions (three to five
+    quarters of the index). It is no smaller than its standard error between observations.
+    """
+    n_observations, n_directions = sums.shape
+    pairs = (sums - squares) / (copies * (copies - 1))
+    index = torch.arange(n_directions)
+    first, last = index - index // 4, (index + index // 4 + 1).clamp(max=n_directions)
+    total = torch.cat([pairs.new_zeros(n_observations, 1), pairs.cumsum(dim=1)], dim=1)
+    shared = (total[:, last] - total[:, first]) / (last - first)
+    return torch.maximum(shared.mean(dim=0), shared.std(dim=0) / math.sqrt(n_observations))

@@ -48,9 +48,11 @@ def score_table(found: list[dict[str, Any]]) -> str:
             + [f"{line['velocity worst ratio']:.2f}", f"{line['velocity end_ratio']:.2f}", ratios[1]]
             + [f"{line['score end_ratio']:.2f}"]
             + ["-" if value is None else f"{value:.2f}" for value in compared]
+            + [str(line.get("stops beyond the last step", "-"))]
         )
     header = ["setting", "samples", "law", "seeds", "error at the stop / best", "worst seed", "at the end / best"]
     header += ["score weight: stop / best", "end / best", "critical time", "critical time, norm 1"]
+    header += ["stops beyond 20,000 steps"]
     return table(header, rows)
 
 
