@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python examples/experiments/early_stopping/run.py [--minutes 60] [--study width score series]
 
 Writes results.json beside this file and the tables of the README from all finished parts. One core: width two minutes,
-score about a quarter of an hour, series about ten minutes.
+score about an hour and a quarter (networks three quarters of it), series about ten minutes.
 """
 
 import argparse

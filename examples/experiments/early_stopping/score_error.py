@@ -183,7 +183,7 @@ def _along(points: list[tuple[int, float, float]], predicted: float) -> dict[str
     steps, velocity, score = ([point[i] for point in points] for i in range(3))
     at = int(np.argmin([abs(step - min(predicted, steps[-1])) for step in steps]))
     return {
-        "stop": predicted, "beyond": predicted > steps[-1], "best": steps[int(np.argmin(velocity))], "last": steps[-1],
+        "stop": predicted, "best": steps[int(np.argmin(velocity))], "last": steps[-1],
         "velocity": _ratios(velocity[at], velocity), "score": _ratios(score[at], score),
     }  # fmt: skip
 
@@ -214,6 +214,6 @@ def summary(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 mean = float(np.mean([m[field] for m in members]))
                 line[f"velocity ratio at the critical time, {label} radius"] = round(mean, 3)
         else:
-            line["stops beyond the last step"] = sum(m["beyond"] for m in members)
+            line["stops beyond the last step"] = sum(m["stop"] > m["last"] for m in members)
         lines.append(line)
     return lines
