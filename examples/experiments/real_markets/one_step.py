@@ -83,6 +83,8 @@ def _tests(record: Record, portfolio: int, *, independence: bool) -> dict[str, A
         if independence:
             found[name]["independence_p"] = independence_test(hits).p_value
     i = LEVELS.index(ES_LEVEL)
+    if not np.any(losses > record.var[:, i, portfolio]):
+        return found  # no exceedance: the shortfall is not defined, the tests of the value at risk judge that
     shortfall = expected_shortfall_test(
         losses,
         record.var[:, i, portfolio],
