@@ -247,7 +247,7 @@ def test_with_fresh_noise_the_stop_is_near_the_best_too(name, n, copies):
         once = found._replace(stopping_variance=torch.full_like(found.signal, found.noise_level**2 / n))
         early.append(error(stopping_time(once).time) / best)
         ends.append(error(1e8 / largest) / best)
-    assert np.mean(ratios) < 1.05
+    assert np.mean(ratios) < 1.05  # single samples of such laws scatter by 0.01 to 0.02 about 1.01
     assert np.mean(early) > np.mean(ratios) + 0.1  # the rule for labels drawn once stops too early
     if name == "gaussian":  # on two modes training to the end costs nothing
         assert all(stopped < end for stopped, end in zip(ratios, ends, strict=True))
