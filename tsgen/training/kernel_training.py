@@ -110,7 +110,7 @@ def _features(head: ScoreHead, inputs: HeadInputs, n_rows: int, *, seed: int) ->
 def plan_descent(
     stop: StoppingTime, *, n_outputs: int, max_steps: int, fewest_steps: int = _FEWEST_STEPS
 ) -> DescentPlan:
-    """Steps and step size that add up to the stopping time.
+    """Steps and step size that add up to the stopping time; at least ``fewest_steps``, at most ``max_steps``.
 
     Notes
     -----

@@ -68,6 +68,12 @@ def test_plan_adds_up_to_the_stopping_time(time):
     assert not plan.limited
 
 
+def test_more_steps_than_needed_are_smaller_and_end_at_the_same_time():
+    short, long = (plan_descent(_stop(3.0), n_outputs=1, max_steps=9000, fewest_steps=n) for n in (200, 5000))
+    assert (short.steps, long.steps) == (200, 5000)
+    assert long.reached_time == pytest.approx(short.reached_time, rel=1e-12)
+
+
 def test_plan_says_when_max_steps_comes_first():
     plan = plan_descent(_stop(1e6), n_outputs=1, max_steps=300)
     assert plan.steps == 300
