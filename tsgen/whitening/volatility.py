@@ -1,4 +1,4 @@
-r"""Whitening of one long panel: shrunk mean, volatility with leverage and a market term, moving correlation.
+r"""Whitening of one long panel: location with a memory, volatility with leverage and a market term, moving correlation.
 
 With ``e`` the standardised return, and for the decays k in (0.90, 0.98),
 
@@ -14,7 +14,8 @@ the shocks of the whole panel, each asset's in units of its own slow level,
 Correlation moves slowly in all pairs, ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``, and fast along one direction only: with
 ``v`` the first principal direction of ``R_0`` and ``q`` the EWMA (.95) of ``(v'z)^2 / v'Rv``, the variance along ``v``
 is multiplied by ``(1 + q) / 2`` and the result scaled to unit diagonal. In a rout everything falls together, long
-before averages of single pairs notice. The symmetric root does not depend on the order of the assets.
+before averages of single pairs notice. The symmetric root does not depend on the order of the assets. The location is
+a shrunk mean, moved by a memory of past shocks (`tsgen.whitening.location_memory`).
 
 Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of the
 innovation), because drawing them independently of the volatility level otherwise multiplies its persistence by
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from tsgen.whitening.location_memory import MEMORY_DECAY, memory_terms, remember
 from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
@@ -41,7 +43,7 @@ _LARGEST_CORRELATION_SHOCK = 4.0
 _LARGEST_DIRECTION_SQUARE = 16.0
 _LARGEST_MARKET_SHOCK = 5.0  # the jump of one stale stock is no rout of the panel
 
-_HELD = 4  # parts of the state of a roll-out: filters and a root; that of a recorded history has moments and direction
+_HELD = 5  # parts of the state of a roll-out: filters and a root; that of a recorded history has moments and direction
 
 
 class VolatilityNumbers(NamedTuple):
@@ -51,6 +53,8 @@ class VolatilityNumbers(NamedTuple):
     """(asset,): expected return per period."""
     deviation: Tensor
     """(asset,): long-run standard deviation."""
+    memory_weights: Tensor
+    """(3,): what moves the location, in units of the deviation: last own shock, own sum, sum of the market."""
     weights: Tensor
     """(asset, 6): a_1, a_2, b_1, b_2, g, h, each multiplied by ``c``."""
     absolute_scale: Tensor
@@ -133,7 +137,8 @@ class VolatilityWhitening:
         ones = torch.ones(n_paths, self.n_assets, len(DECAYS), dtype=torch.float64)
         market = torch.ones(n_paths, len(MARKET_DECAYS), dtype=torch.float64)
         along = torch.ones(n_paths, dtype=torch.float64)
-        return ones, ones.clone(), market, self.numbers.correlation.expand(n_paths, -1, -1).clone(), along
+        memory = torch.zeros(n_paths, self.n_assets, 2, dtype=torch.float64)
+        return ones, ones.clone(), market, memory, self.numbers.correlation.expand(n_paths, -1, -1).clone(), along
 
     def _sigma(self, state: State) -> Tensor:
         absolute, leverage, market = state[:3]
@@ -141,6 +146,10 @@ class VolatilityWhitening:
         combined = (absolute * weights[:, :2]).sum(dim=-1) + (leverage * weights[:, 2:4]).sum(dim=-1)
         combined = combined + slow_level(absolute) * (market @ weights[:, 4:].T)
         return combined.clamp_min(SMALLEST_SIGMA)
+
+    def _location(self, memory: Tensor, sigma: Tensor) -> Tensor:
+        numbers = self._like(memory)
+        return numbers.mean + numbers.deviation * (memory_terms(memory, sigma) @ numbers.memory_weights)
 
     def _slow_correlation(self, moments: Tensor) -> Tensor:
         constant, moving = CORRELATION_WEIGHTS
@@ -160,12 +169,13 @@ class VolatilityWhitening:
         sigma = self._sigma(state)
         numbers = self._like(sigma)
         scale = numbers.deviation * numbers.unit * sigma
-        location = numbers.mean.expand_as(scale)
-        root = state[3] if len(state) == _HELD else self._root(*state[3:])
+        location = self._location(state[3], numbers.unit * sigma)
+        root = state[4] if len(state) == _HELD else self._root(*state[4:])
         return Prediction(location, scale, root, sigma.log())
 
-    def _filtered(self, state: State, shock: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        absolute, leverage, market = state[:3]
+    def _filtered(self, state: State, shock: Tensor, move: Tensor) -> State:
+        """Volatility filters fed with ``shock``, the memory of the location with ``move``."""
+        absolute, leverage, market, memory = state[:4]
         numbers = self._like(absolute)
         decays, market_decays = (absolute.new_tensor(k) for k in (DECAYS, MARKET_DECAYS))
         size = shock.abs()
@@ -175,35 +185,38 @@ class VolatilityWhitening:
             decays * absolute + (1 - decays) * (size * numbers.absolute_scale)[:, :, None],
             decays * leverage + (1 - decays) * bad[:, :, None],
             market_decays * market + (1 - market_decays) * common * numbers.market_scale,
+            remember(memory, move, self._sigma(state) * numbers.unit),
         )
 
     def observe(self, state: State, returns: Tensor) -> State:
         """Feed recorded returns: volatility and correlation filters move."""
-        moments, along = state[3:]
+        moments, along = state[4:]
         numbers = self._like(moments)
         shock = (returns - numbers.mean) / numbers.deviation
-        standardised = shock / (self._sigma(state) * numbers.unit)
+        sigma = numbers.unit * self._sigma(state)
+        standardised = (returns - self._location(state[3], sigma)) / (numbers.deviation * sigma)
         standardised = standardised.clamp(-_LARGEST_CORRELATION_SHOCK, _LARGEST_CORRELATION_SHOCK)
         expected = (self._slow_correlation(moments) @ numbers.direction) @ numbers.direction
         square = ((standardised @ numbers.direction).square() / expected).clamp_max(_LARGEST_DIRECTION_SQUARE)
         outer = standardised[:, :, None] * standardised[:, None, :]
         return (
-            *self._filtered(state, shock),
+            *self._filtered(state, shock, shock),
             CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * outer,
             DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * square,
         )
 
     def hold(self, state: State, n_paths: int) -> State:
         """Fix the correlation root of the last recorded date (leading axis 1) for all roll-outs."""
-        root = self._root(*state[3:])
+        root = self._root(*state[4:])
         held = state[0].new_ones(1, 1, 1) if root is None else root
-        return (*repeat_state(state[:3], n_paths), held)
+        return (*repeat_state(state[:4], n_paths), held)
 
     def imagine(self, state: State, returns: Tensor) -> State:
         """Feed generated returns at unit variance; the correlation stays held."""
         numbers = self._like(state[0])
-        shock = (returns - numbers.mean) / (numbers.deviation * numbers.kappa)
-        return (*self._filtered(state, shock.clamp(-_LARGEST_FEEDBACK, _LARGEST_FEEDBACK)), state[3])
+        move = (returns - numbers.mean) / numbers.deviation
+        shock = (move / numbers.kappa).clamp(-_LARGEST_FEEDBACK, _LARGEST_FEEDBACK)
+        return (*self._filtered(state, shock, move), state[4])
 
     def arrays(self) -> dict[str, Tensor]:
         """All fitted numbers."""
@@ -217,4 +230,5 @@ class VolatilityWhitening:
             "correlation_decay": CORRELATION_DECAY,
             "correlation_weights": list(CORRELATION_WEIGHTS),
             "direction_decay": DIRECTION_DECAY,
+            "memory_decay": MEMORY_DECAY,
         }

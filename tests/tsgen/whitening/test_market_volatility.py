@@ -98,7 +98,7 @@ def test_variance_along_the_direction_moves_every_correlation(along):
     n, rho = 4, 0.3
     whitening = _equicorrelated(rho, n)
     state = whitening.start(1)
-    root = whitening.predict((*state[:4], torch.full((1,), along, dtype=torch.float64))).root
+    root = whitening.predict((*state[:5], torch.full((1,), along, dtype=torch.float64))).root
     assert isinstance(root, torch.Tensor)
     found = (root @ root)[0]
     # variance 1 + (n - 1) rho along the ones times f adds (f - 1)(1 + (n - 1) rho) / n to every entry
@@ -117,8 +117,8 @@ def test_a_common_move_raises_the_direction_and_a_spread_does_not():
     apart = whitening.observe(state, numbers.mean + one * torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64))
     # (v'1)^2 = n over v'Rv = 1 + (n - 1) rho
     expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 4 / 1.9
-    assert float(together[4][0]) == pytest.approx(expected, rel=1e-12)
-    assert float(apart[4][0]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
+    assert float(together[5][0]) == pytest.approx(expected, rel=1e-12)
+    assert float(apart[5][0]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
 
 
 def test_correlation_falls_back_to_its_average_at_rest():

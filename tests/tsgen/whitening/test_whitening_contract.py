@@ -164,7 +164,7 @@ def test_generated_shocks_are_fed_back_at_unit_variance():
     moved = whitening.imagine(state, shock.expand(2, -1))
     expected = 0.9 + 0.1 * numbers.absolute_scale  # decay .9, |e| = 1 after division by kappa
     torch.testing.assert_close(moved[0][0, :, 0], expected)
-    assert moved[3] is state[3]  # correlation held
+    assert moved[4] is state[4]  # correlation held
 
 
 def test_too_little_data_is_refused():
