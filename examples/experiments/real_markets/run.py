@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import memory
 import numpy as np
 import one_step
 import panels
@@ -27,6 +28,14 @@ HERE = Path(__file__).resolve().parent
 SEED = 0
 HORIZONS = {"fama_french": (12,)}
 DAILY_HORIZONS = (20, 60)
+# first and last year of the yearly refits of the location, and the block of its error
+MEMORY = {
+    "us_stocks": (1997, 2013, 20),
+    "us_index": (1997, 2013, 20),
+    "fama_french": (1965, 1999, 3),
+    "factor_etfs": (2016, 2018, 20),
+    "mixed": (2003, 2013, 20),
+}
 
 
 def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, seed: int) -> dict[str, Any]:
@@ -57,6 +66,9 @@ def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, 
 def measure(part: str, span: str) -> Any:
     spans = panels.VALIDATION if span == "validation" else panels.TEST
     name, _, what = part.partition("/")
+    if what == "memory":
+        first, until, block = MEMORY[name]
+        return memory.gain(name, first, until, block=block)
     last = spans[name][-1]
     if what == "forecasts":
         preset: PresetName = "fast" if span == "validation" else "default"
@@ -76,6 +88,7 @@ def parts_of(span: str) -> list[str]:
     daily = [n for n in names if n != "fama_french"]
     return [
         *(f"{n}/forecasts" for n in names),
+        *(f"{n}/memory" for n in MEMORY if span == "validation"),
         *(f"{n}/stationary" for n in daily if n != "mixed"),
         "mixed/damaged",
         "mixed/anchor",

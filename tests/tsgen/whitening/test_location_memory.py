@@ -46,7 +46,7 @@ def test_known_numbers_are_found():
         (shocks,) = _simulated(WEIGHTS, n_paths=1, n_dates=5000, n_assets=12, seed=seed)
         found.append(fit_location_memory(shocks, np.ones_like(shocks), 60)[0])
     mean_squares = np.diag(INFORMATION) / (12.0 * DATES)
-    prior = np.diag(mean_squares) / 0.02**2
+    prior = np.diag(mean_squares / np.array([0.01, 0.01, 0.02]) ** 2)
     expected = np.linalg.solve(INFORMATION + prior, INFORMATION @ WEIGHTS)
     error = np.sqrt(np.diag(np.linalg.inv(INFORMATION))) / np.sqrt(3)
     # 3.5 errors; INFORMATION is that of independent shocks, the numbers themselves change it by up to a tenth
@@ -55,7 +55,7 @@ def test_known_numbers_are_found():
 
 def test_shuffled_dates_leave_next_to_nothing():
     (shocks,) = _simulated(WEIGHTS, n_paths=1, n_dates=5000, n_assets=12)
-    shuffled = np.random.default_rng(1).permutation(shocks)
+    shuffled = shocks[np.random.default_rng(1).permutation(len(shocks))]
     true, chance = (fit_location_memory(x, np.ones_like(x), 60)[1][60:].std() for x in (shocks, shuffled))
     # each of three numbers that mean nothing adds 1 / (assets * dates) to the variance of the movement
     largest = 3.0 * np.sqrt(3.0 / (12.0 * DATES))
@@ -102,3 +102,10 @@ def test_the_fitted_whitening_forecasts_dates_that_it_has_not_seen():
         squares.append(((returns - location) / 0.01)[3000:].square().mean(dim=1))
     difference = squares[1] - squares[0]  # per date; independent shocks, so the plain standard error holds
     assert float(difference.mean() / (difference.std() / len(difference) ** 0.5)) > 2.0
+
+
+def test_assets_that_move_as_one_are_one_market():
+    (shocks,) = _simulated(WEIGHTS, n_paths=1, n_dates=1000, n_assets=1)
+    alone, _ = fit_location_memory(shocks, np.ones_like(shocks), 60)
+    twice, _ = fit_location_memory(np.repeat(shocks, 2, axis=1), np.ones((1000, 2)), 60)
+    np.testing.assert_allclose(twice, alone, rtol=1e-9)
