@@ -50,7 +50,7 @@ class VolatilityNumbers(NamedTuple):
     """Fitted numbers, all float64; leading axis asset."""
 
     mean: Tensor
-    """(asset,): expected return per period."""
+    """(asset,): expected return per period in the long run."""
     deviation: Tensor
     """(asset,): long-run standard deviation."""
     memory_weights: Tensor
