@@ -1,4 +1,4 @@
-r"""What past returns of a panel say about the next one: the market falls back, and each asset moves against it.
+r"""What past returns of a panel say about the next one: of the market, and of each asset against the market.
 
 With ``e`` the standardised return, clipped at four of its conditional standard deviations ``sigma``, ``m`` its mean
 over the assets and ``u = e - m``, the expected standardised return moves by
@@ -6,14 +6,14 @@ over the assets and ``u = e - m``, the expected standardised return moves by
     min(sigma, 3) * (w_1 u_t + w_2 S_u + w_3 S_m),        S <- .8 S + e   (sums of past shocks, the last ones first).
 
 Three numbers serve all assets. They are small: in daily returns the movement explains a thousandth of the variance,
-in monthly ones a hundredth. What it does change is the spread of sums: prices that fall back a little each day give a
-month whose variance is a fifth below that of independent days, and monthly returns that persist give a year whose
+in monthly ones a hundredth. What it does change is the spread of sums: a market that falls back a little each day gives
+a month whose variance is a tenth below that of independent days, and monthly returns that persist give a year whose
 variance is above it. Falling back is stronger when volatility is high, hence the factor. The market's own last day is
 left out on purpose: its sign changed between 1990 and 2013, and it forecast worse than nothing.
 
 The numbers are weighted least squares on standardised returns, recent dates counting more, with errors independent
 between dates only, shrunk towards zero by a normal prior: short or quiet samples keep numbers near zero. All constants
-come from rolling origins before 2014 (``examples/experiments/real_markets``).
+come from rolling origins before the test years (``examples/experiments/real_markets``).
 
 References
 ----------
