@@ -12,7 +12,9 @@ variance is above it. Falling back is stronger when volatility is high, hence th
 left out on purpose: its sign changed between 1990 and 2013, and it forecast worse than nothing.
 
 The numbers are weighted least squares on standardised returns, recent dates counting more, with errors independent
-between dates only, shrunk towards zero by a normal prior: short or quiet samples keep numbers near zero. All constants
+between dates only, shrunk towards zero by a normal prior: short or quiet samples keep numbers near zero. Where the
+recursion would not die out at the largest factor (smoothed or spiked series), they are scaled back until it does: a
+roll-out must not feed on itself. All constants
 come from rolling origins before the test years (``examples/experiments/real_markets``).
 
 References
@@ -34,6 +36,7 @@ N_MEMORY_TERMS = 3
 _LARGEST_SHOCK = 4.0
 _LARGEST_SIGMA = 3.0
 _SMALLEST_SQUARE = 1e-12
+_LARGEST_RADIUS = 0.95
 _RECENCY = 0.9994  # half of the weight lies on the last 1,155 dates: the strength drifts over decades
 # a term is expected to explain the square of this: 0.01 % of the variance for spreads between assets, which differ from
 # panel to panel, and 0.04 % for the market; with larger numbers five exchange-traded funds were forecast worse
@@ -109,7 +112,19 @@ def fit_location_memory(shocks: Array, sigma: Array, burn_in: int) -> tuple[Arra
     used = np.flatnonzero(np.square(standard_terms).mean(axis=(0, 1)) > _SMALLEST_SQUARE)
     weights = np.zeros(N_MEMORY_TERMS)
     weights[used] = _shrunk_regression(standard_terms[..., used], standard, _PRIOR_DEVIATIONS[used])
+    weights = _stable(weights)
     return weights, terms @ weights
+
+
+def _stable(weights: Array) -> Array:
+    """Weights of spreads and of the market, each scaled back until the recursion decays at every factor up to three."""
+    shares = np.linspace(0.0, 1.0, 201)
+    factors = _LARGEST_SIGMA * shares
+    last, total, market = (factors * w for w in weights)
+    matrices = np.array([[last, total], [last, MEMORY_DECAY + total]]).transpose(2, 0, 1)  # of (last shock, sum)
+    radii = np.abs(np.linalg.eigvals(matrices)).max(axis=1), np.abs(MEMORY_DECAY + market)
+    own_share, market_share = (shares[np.cumprod(r <= _LARGEST_RADIUS).sum() - 1] for r in radii)
+    return weights * np.array([own_share, own_share, market_share])
 
 
 def _shrunk_regression(terms: Array, values: Array, prior_deviations: Array) -> Array:

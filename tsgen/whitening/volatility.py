@@ -50,7 +50,7 @@ class VolatilityNumbers(NamedTuple):
     """Fitted numbers, all float64; leading axis asset."""
 
     mean: Tensor
-    """(asset,): expected return per period in the long run."""
+    """(asset,): expected return per period while the memory is empty."""
     deviation: Tensor
     """(asset,): long-run standard deviation."""
     memory_weights: Tensor
@@ -66,8 +66,8 @@ class VolatilityNumbers(NamedTuple):
     market_scale: Tensor
     """(2,): P and Q, make the shocks of C and D average to one."""
     kappa: Tensor
-    """(asset,): standard deviation of the innovation before it is scaled, at most 1.5 times ``unit``; what the feedback
-    of roll-outs is divided by."""
+    """(asset,): standard deviation of returns over their volatility, location included, at most 1.5 times ``unit``; the
+    feedback of roll-outs is divided by it."""
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
@@ -173,7 +173,7 @@ class VolatilityWhitening:
         root = state[4] if len(state) == _HELD else self._root(*state[4:])
         return Prediction(location, scale, root, sigma.log())
 
-    def _filtered(self, state: State, shock: Tensor, move: Tensor) -> State:
+    def _filtered(self, state: State, shock: Tensor, move: Tensor, sigma: Tensor) -> State:
         """Volatility filters fed with ``shock``, the memory of the location with ``move``."""
         absolute, leverage, market, memory = state[:4]
         numbers = self._like(absolute)
@@ -185,7 +185,7 @@ class VolatilityWhitening:
             decays * absolute + (1 - decays) * (size * numbers.absolute_scale)[:, :, None],
             decays * leverage + (1 - decays) * bad[:, :, None],
             market_decays * market + (1 - market_decays) * common * numbers.market_scale,
-            remember(memory, move, self._sigma(state) * numbers.unit),
+            remember(memory, move, sigma),
         )
 
     def observe(self, state: State, returns: Tensor) -> State:
@@ -200,7 +200,7 @@ class VolatilityWhitening:
         square = ((standardised @ numbers.direction).square() / expected).clamp_max(_LARGEST_DIRECTION_SQUARE)
         outer = standardised[:, :, None] * standardised[:, None, :]
         return (
-            *self._filtered(state, shock, shock),
+            *self._filtered(state, shock, shock, sigma),
             CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * outer,
             DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * square,
         )
@@ -216,7 +216,7 @@ class VolatilityWhitening:
         numbers = self._like(state[0])
         move = (returns - numbers.mean) / numbers.deviation
         shock = (move / numbers.kappa).clamp(-_LARGEST_FEEDBACK, _LARGEST_FEEDBACK)
-        return (*self._filtered(state, shock, move), state[4])
+        return (*self._filtered(state, shock, move, numbers.unit * self._sigma(state)), state[4])
 
     def arrays(self) -> dict[str, Tensor]:
         """All fitted numbers."""

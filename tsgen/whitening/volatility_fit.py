@@ -192,11 +192,11 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     level = np.sqrt(np.clip(np.minimum(z**2, _LARGEST_SQUARE).mean(axis=0), 0.7, 1.3))
     weights = weights * level[:, None]
     sigma = np.maximum((features.filtered * weights).sum(axis=-1), SMALLEST_SIGMA)
-    rough_unit = robust_deviation((features.shocks / sigma)[burn_in:])
-    memory_weights, movement = fit_location_memory(features.shocks, sigma * rough_unit, burn_in)
+    total = (features.shocks / sigma)[burn_in:]
+    memory_weights, movement = fit_location_memory(features.shocks, sigma * robust_deviation(total), burn_in)
     z = ((features.shocks - movement) / sigma)[burn_in:]
     unit = robust_deviation(z)
-    kappa = np.minimum(z.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit)
+    kappa = np.minimum(total.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit)  # what is fed back moves with its location
     correlation = np.eye(n_assets)
     if n_assets > 1:
         covariance = ledoit_wolf(np.clip(z / unit, -4.0, 4.0), assume_centered=True)[0]

@@ -164,6 +164,12 @@ def test_generated_shocks_are_fed_back_at_unit_variance():
     moved = whitening.imagine(state, shock.expand(2, -1))
     expected = 0.9 + 0.1 * numbers.absolute_scale  # decay .9, |e| = 1 after division by kappa
     torch.testing.assert_close(moved[0][0, :, 0], expected)
+    # the location remembers the return itself, in deviations, clipped at four times its volatility
+    giant = whitening.imagine(moved, (numbers.mean + 100.0 * numbers.deviation).expand(2, -1))
+    largest = 4.0 * whitening.predict(moved).scale / numbers.deviation
+    torch.testing.assert_close(moved[3], numbers.kappa.expand(2, -1)[..., None].expand(-1, -1, 2))
+    torch.testing.assert_close(giant[3][..., 0], largest)
+    torch.testing.assert_close(giant[3][..., 1], 0.8 * numbers.kappa + largest)
     assert moved[4] is state[4]  # correlation held
 
 
