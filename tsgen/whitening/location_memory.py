@@ -14,8 +14,8 @@ left out on purpose: its sign changed between 1990 and 2013, and it forecast wor
 The numbers are weighted least squares on standardised returns, recent dates counting more, with errors independent
 between dates only, shrunk towards zero by a normal prior: short or quiet samples keep numbers near zero. Where the
 recursion would not die out at the largest factor (smoothed or spiked series), they are scaled back until it does: a
-roll-out must not feed on itself. All constants
-come from rolling origins before the test years (``examples/experiments/real_markets``).
+roll-out must not feed on itself. Decay, recency and prior come from rolling origins before the test years
+(``examples/experiments/real_markets``).
 
 References
 ----------
@@ -36,7 +36,7 @@ N_MEMORY_TERMS = 3
 _LARGEST_SHOCK = 4.0
 _LARGEST_SIGMA = 3.0
 _SMALLEST_SQUARE = 1e-12
-_LARGEST_RADIUS = 0.95
+_LARGEST_RADIUS = 0.95  # a disturbance of the location halves within 14 periods, in the worst crisis
 _RECENCY = 0.9994  # half of the weight lies on the last 1,155 dates: the strength drifts over decades
 # a term is expected to explain the square of this: 0.01 % of the variance for spreads between assets, which differ from
 # panel to panel, and 0.04 % for the market; with larger numbers five exchange-traded funds were forecast worse
@@ -90,6 +90,7 @@ def fit_location_memory(shocks: Array, sigma: Array, burn_in: int) -> tuple[Arra
     Returns
     -------
     weights : ndarray of shape (3,)
+        Scaled back where roll-outs would feed on them.
     movement : ndarray of shape (date, asset)
         In units of the shocks, known before each date.
 
@@ -112,8 +113,8 @@ def fit_location_memory(shocks: Array, sigma: Array, burn_in: int) -> tuple[Arra
     used = np.flatnonzero(np.square(standard_terms).mean(axis=(0, 1)) > _SMALLEST_SQUARE)
     weights = np.zeros(N_MEMORY_TERMS)
     weights[used] = _shrunk_regression(standard_terms[..., used], standard, _PRIOR_DEVIATIONS[used])
-    weights = _stable(weights)
-    return weights, terms @ weights
+    stable = _stable(weights)
+    return stable, terms @ stable
 
 
 def _stable(weights: Array) -> Array:

@@ -17,8 +17,8 @@ is multiplied by ``(1 + q) / 2`` and the result scaled to unit diagonal. In a ro
 before averages of single pairs notice. The symmetric root does not depend on the order of the assets. The location is
 a shrunk mean, moved by a memory of past shocks (`tsgen.whitening.location_memory`).
 
-Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of the
-innovation), because drawing them independently of the volatility level otherwise multiplies its persistence by
+Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of returns over
+their volatility), because drawing them independently of the volatility level otherwise multiplies its persistence by
 ``E z^2 > 1``; and the correlation is held at its value on the last recorded date. These choices come from
 rolling-origin studies.
 """
