@@ -4,8 +4,9 @@
     OMP_NUM_THREADS=1 python examples/experiments/real_markets/run.py --span test
 
 ``validation``: rolling origins before the test years, where every choice was made; closed forms only (preset "fast"),
-because on these panels every network is refused. Parts named ``memory`` refit the location each year on its past. ``test``: the default generator fitted once, read once. Each row is written
-to results.json beside this file when it is measured, and is not measured again without --again.
+because on these panels every network is refused. Parts named ``memory`` refit the location each year on its past.
+``test``: the default generator fitted once, read once. Each row is written to results.json beside this file when it is
+measured, and is not measured again without --again.
 """
 
 import argparse
