@@ -12,7 +12,7 @@ from tsgen.errors import ConfigError
 from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator, FitRecord, check_device
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.held_out_choice import Choice, choose_on_held_out
-from tsgen.generator.residual_map_fit import common_direction, fit_residual_map, innovation_bank
+from tsgen.generator.residual_map_fit import FEWEST_RESIDUALS, common_direction, fit_residual_map, innovation_bank
 from tsgen.generator.training_data import TrainingData, training_data
 from tsgen.generator.whitened_data import FILTER_BURN_IN, fit_whitening, whitened_rows
 from tsgen.marketdata import ReturnPanel
@@ -105,6 +105,8 @@ def _fit(
     whitening = fit_whitening(training.paths, is_panel=training.is_panel, config=config, family=choice.family)
     rows = whitened_rows(whitening, training.paths, config, device)
     everything = torch.arange(FILTER_BURN_IN if training.is_panel else 0, rows.n_rows)
+    if training.is_panel:
+        rows = rows.centred(everything)
     head = refit_head(choice.selection, rows, everything, config.training, seed=seed, progress=listener)
     if not training.is_panel and config.head.anchor_is_floor:
         head = guard_head(head, rows, everything, seed=seed)
@@ -113,13 +115,14 @@ def _fit(
     fitted = head.cpu().requires_grad_(False).eval()
     plain = ConditionalSampler(head=fitted, whitening=whitening, config=config.sampler)
     lookback = config.head.lookback
+    with_map = training.is_panel and config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS
     return AdaptedDiffusionGenerator(
         config=replace(config),
         record=_record(training, choice, last_share=share, seed=seed),
         whitening=whitening,
         head=fitted,
         origin=_origin(whitening, training, lookback),
-        residual_map=_residual_map(plain, rows.to("cpu"), everything, seed=seed) if choice.with_map else None,
+        residual_map=_residual_map(plain, rows.to("cpu"), everything, seed=seed) if with_map else None,
         start_states=_start_states(whitening, training.paths[0], lookback) if training.is_panel else None,
     )
 

@@ -1,7 +1,7 @@
 """Training data as rows: one period of one path each, with what was known before it.
 
 All periods of all paths become rows of one table, so one batch mixes periods and trains every conditional
-score in parallel. Windows of the past are views into the padded innovations, never copies of the data set.
+score in parallel. Windows of the past are read from the padded innovations, never copies of the data set.
 """
 
 from typing import NamedTuple
@@ -22,9 +22,9 @@ class TrainingRows(NamedTuple):
     """Innovations of recorded paths, addressable by row."""
 
     innovations: Tensor
-    """(path, time, asset), float32, winsorised."""
-    windows: Tensor
-    """(path, time + 1, asset, lookback): view of the padded innovations."""
+    """(path, time, asset), float32, winsorised: what is learned."""
+    padded: Tensor
+    """(path, lookback + time, asset): the past it is learned with, zeros before the start."""
     features: Tensor
     """(path, time, feature), float32."""
     lookback: int
@@ -44,23 +44,29 @@ class TrainingRows(NamedTuple):
         """What was known before the given rows."""
         rows, periods = rows.to(self.innovations.device), self.innovations.shape[1]
         path, t = rows // periods, rows % periods
-        window = self.windows[path, t].transpose(1, 2)
         back = torch.arange(self.lookback, 0, -1, device=rows.device)
+        window = self.padded[path[:, None], t[:, None] + self.lookback - back]
         known = (t[:, None] >= back).to(window.dtype)
         return Past(window, known, self.features[path, t])
 
+    def centred(self, rows: Tensor) -> "TrainingRows":
+        """The same table with the mean of the given rows taken from what is learned, not from the past it is seen with.
+
+        A whitening may shrink the location of a panel; a law fitted to innovations as they are would give it back.
+        """
+        return self._replace(innovations=self.innovations - self.clean(rows).mean(dim=0))
+
     def to(self, device: str | torch.device) -> "TrainingRows":
         """Rows on another device."""
-        moved = make_rows(self.innovations.to(device), self.features.to(device), self.lookback)
-        return moved._replace(regime_shapes=self.regime_shapes)
+        on_device = [x.to(device) for x in (self.innovations, self.padded, self.features)]
+        return TrainingRows(*on_device, self.lookback, self.regime_shapes)
 
 
 def make_rows(innovations: Tensor, features: Tensor, lookback: int) -> TrainingRows:
     """Table of rows from whitened paths; innovations are centred by nothing and winsorised at ten."""
     clipped = innovations.float().clamp(-WINSOR, WINSOR)
     padded = torch.cat([clipped.new_zeros(clipped.shape[0], lookback, clipped.shape[2]), clipped], dim=1)
-    windows = padded.unfold(1, lookback, 1) if lookback else clipped.new_zeros(*clipped.shape, 0)
-    return TrainingRows(clipped, windows, features.float(), lookback)
+    return TrainingRows(clipped, padded, features.float(), lookback)
 
 
 class RowSplit(NamedTuple):

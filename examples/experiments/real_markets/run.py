@@ -4,7 +4,8 @@
     OMP_NUM_THREADS=1 python examples/experiments/real_markets/run.py --span test
 
 ``validation``: rolling origins before the test years, where every choice was made; closed forms only (preset "fast"),
-because on these panels every network is refused. Parts named ``memory`` refit the location each year on its past.
+because on these panels every network is refused. Parts named ``memory`` refit the location each year on its past, those
+named ``innovation law`` compare the laws that innovations may have.
 ``test``: the default generator fitted once, read once. Each row is written to results.json beside this file when it is
 measured, and is not measured again without --again.
 """
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import innovation_law
 import memory
 import numpy as np
 import one_step
@@ -36,6 +38,13 @@ MEMORY = {
     "fama_french": (1965, 1999, 3),
     "factor_etfs": (2016, 2018, 20),
     "mixed": (2003, 2013, 20),
+}
+# cut-offs of the innovation laws, each judged until the next one
+LAWS = {
+    "us_stocks": (range(1998, 2011, 3), 20),
+    "us_index": (range(1995, 2011, 3), 20),
+    "fama_french": (range(1974, 1995, 5), 3),
+    "mixed": (range(2004, 2011, 3), 20),
 }
 
 
@@ -70,6 +79,9 @@ def measure(part: str, span: str) -> Any:
     if what == "memory":
         first, until, block = MEMORY[name]
         return memory.gain(name, first, until, block=block)
+    if what == "innovation law":
+        years, block = LAWS[name]
+        return innovation_law.against_mixture(name, years, block=block)
     last = spans[name][-1]
     if what == "forecasts":
         preset: PresetName = "fast" if span == "validation" else "default"
@@ -90,6 +102,7 @@ def parts_of(span: str) -> list[str]:
     return [
         *(f"{n}/forecasts" for n in names),
         *(f"{n}/memory" for n in MEMORY if span == "validation"),
+        *(f"{n}/innovation law" for n in LAWS if span == "validation"),
         *(f"{n}/stationary" for n in daily if n != "mixed"),
         "mixed/damaged",
         "mixed/anchor",

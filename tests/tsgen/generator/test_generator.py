@@ -394,3 +394,21 @@ def test_a_gpu_gives_the_same_scenarios_to_rounding(generator):
     on_cpu = generator.sample(70, 5, seed=1).returns
     on_gpu = generator.sample(70, 5, seed=1, device="cuda").returns
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_dates", [480, 1_200], ids=["without a residual map", "with a residual map"])
+def test_expected_return_is_the_whitenings_location(n_dates):
+    """Half of a drift is shrunk away on purpose: the residual law must not give it back.
+
+    The drift is .3 deviations, so what would come back is .15, thirty standard errors of the mean of 40,000 paths.
+    """
+    panel = make_panel(n_dates=n_dates)
+    drifting = ReturnPanel(panel.returns + 0.3 * panel.values.std(axis=0), kind="log")
+    generator = tsgen.fit_generator(drifting, FAST)
+    assert (generator.residual_map is None) == (n_dates == 480)
+    assert "mixture anchor (4)" in [c["candidate"] for c in generator.record.comparisons if c["accepted"]]
+    returns = generator.sample(40_000, 1, seed=0).returns[:, 0]
+    location = generator.whitening.predict(generator.origin.state).location[0].numpy()
+    error = returns.std(axis=0) / 200
+    assert (np.abs(returns.mean(axis=0) - location) < 4 * error).all()
+    assert (np.abs(returns.mean(axis=0) - 2 * location) > 10 * error).all()
