@@ -31,7 +31,7 @@ _CORE_LEVELS = np.linspace(0.02, 0.98, 49)
 LEVELS = np.concatenate([_TAIL_LEVELS, _CORE_LEVELS, 1.0 - _TAIL_LEVELS[::-1]])
 _SMALLEST_STEP = 1e-4
 FEWEST_RESIDUALS = 1_000
-"""Fewer residuals have no tail to fit: a hundred exceedances a side; with 300 to 550 months a map won as often as not."""
+"""Fewer residuals have no tail to fit: a hundred exceedances a side; with 300 to 550 months a map gained nothing."""
 
 
 class _Tail(NamedTuple):
