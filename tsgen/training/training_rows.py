@@ -58,8 +58,8 @@ class TrainingRows(NamedTuple):
 
     def to(self, device: str | torch.device) -> "TrainingRows":
         """Rows on another device."""
-        on_device = [x.to(device) for x in (self.innovations, self.padded, self.features)]
-        return TrainingRows(*on_device, self.lookback, self.regime_shapes)
+        moved = self._replace(innovations=self.innovations.to(device), padded=self.padded.to(device))
+        return moved._replace(features=self.features.to(device))
 
 
 def make_rows(innovations: Tensor, features: Tensor, lookback: int) -> TrainingRows:
