@@ -82,17 +82,21 @@ def _increasing(quantiles: Array) -> Array:
 
 @torch.no_grad()
 def innovation_bank(sampler: ConditionalSampler, data: TrainingRows, rows: Tensor, *, seed: int) -> Array:
-    """Innovations that the head generates in the contexts of randomly chosen rows, shape (BANK, asset)."""
+    """Innovations that the head generates in the contexts of randomly chosen rows, shape (BANK, asset).
+
+    Every context is used with a noise and with its negative: what is left of the bank's sampling error would be a mean
+    of each generated period, and 60 periods add it up.
+    """
     run = prepare_run(sampler)
     block = sampler.config.block_size
-    picked = rows[torch.randint(len(rows), (BANK,), generator=torch_stream(seed, "residual map"))]
+    picked = rows[torch.randint(len(rows), (BANK // 2,), generator=torch_stream(seed, "residual map"))]
     key = stream_key(seed, "residual map")
     parts = []
     for i, part in enumerate(picked.split(block)):
         shape = noise_shape(run, len(part), data.innovations.shape[2])
         noise = torch.from_numpy(addressed_normals(key, block=i, period=0, shape=shape))
         context = sampler.head.context(data.past(part))
-        parts.append(innovations_given(sampler.head, run, context, noise))
+        parts += [innovations_given(sampler.head, run, context, n) for n in (noise, -noise)]
     return torch.cat(parts).double().numpy()
 
 

@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
-from tsgen.generator.residual_map_fit import LEVELS, fit_residual_map, residual_quantiles
+from tsgen.generator.generator_config import GeneratorConfig
+from tsgen.generator.residual_map_fit import BANK, LEVELS, fit_residual_map, innovation_bank, residual_quantiles
+from tsgen.generator.whitened_data import whitened_rows
+from tsgen.networks.head_shape import HeadShape
+from tsgen.sampling.adapted_sampler import ConditionalSampler
+from tsgen.training.head_selection import build_head
+from tsgen.whitening.identity import IdentityWhitening
 
 N_BANK, N_ROWS = 20_000, 4_000
 
@@ -40,8 +47,6 @@ def test_ties_stay_increasing():
 @pytest.mark.parametrize("direction", [NONE, COMMON], ids=["by asset", "with direction"])
 def test_mapped_law_fits_the_residuals(direction):
     """Normal draws mapped to heavy residuals pass against fresh heavy draws; without the map they do not."""
-    import torch
-
     found = fit_residual_map(normals(0, N_BANK), heavy(1, N_ROWS), direction)
     fresh = torch.from_numpy(normals(2, 3_000))
     mapped, truth = found(fresh).numpy(), heavy(3, 3_000)
@@ -54,8 +59,6 @@ def test_mapped_law_fits_the_residuals(direction):
 
 
 def test_mapped_bank_has_mean_zero():
-    import torch
-
     shifted = heavy(4, N_ROWS) + 0.3
     bank = normals(5, N_BANK) + 0.1
     for direction in (NONE, COMMON):
@@ -65,8 +68,6 @@ def test_mapped_bank_has_mean_zero():
 
 def test_common_direction_gets_its_tail():
     """Uncorrelated coordinates with a common scale: the sum is heavy although every coordinate is matched."""
-    import torch
-
     rng = np.random.default_rng(6)
     common = rng.normal(size=(N_ROWS, 3)) * np.sqrt(rng.choice([0.5, 3.0], p=[0.8, 0.2], size=N_ROWS))[:, None]
     independent = np.column_stack([np.random.default_rng(10 + i).permutation(common[:, i]) for i in range(3)])
@@ -75,3 +76,19 @@ def test_common_direction_gets_its_tail():
     plain, full = (fit_residual_map(bank, common, d)(torch.from_numpy(bank)).numpy() @ COMMON for d in (NONE, COMMON))
     assert np.quantile(full, 0.005) == pytest.approx(target, rel=0.08)
     assert abs(np.quantile(plain, 0.005) / target - 1) > 0.08
+
+
+def test_bank_of_a_symmetric_law_has_mean_zero():
+    """Not up to a sampling error of 1 / sqrt(30,720), which every generated period would add: up to rounding."""
+    paths, config = torch.from_numpy(normals(7, 400))[None], GeneratorConfig.preset("fast")
+    rows = whitened_rows(IdentityWhitening.fit(paths), paths, config, "cpu")
+    shape = HeadShape(
+        n_assets=3, n_features=0, context="none", lookback=8, width=8, n_blocks=1, activation="silu", n_components=0,
+        learned=False, residual="mixture", n_regimes=0,
+    )  # fmt: skip
+    head = build_head(shape, rows, torch.arange(400), seed=0)
+    sampler = ConditionalSampler(head=head, whitening=IdentityWhitening.fit(paths), config=config.sampler)
+    bank = innovation_bank(sampler, rows, torch.arange(400), seed=0)
+    assert bank.shape == (BANK, 3)
+    assert np.abs(bank.mean(axis=0)).max() < 1e-6
+    assert bank.std(axis=0) == pytest.approx(1.0, abs=4 / np.sqrt(BANK))
