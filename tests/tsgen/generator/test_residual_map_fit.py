@@ -79,7 +79,7 @@ def test_common_direction_gets_its_tail():
 
 
 def test_bank_of_a_symmetric_law_has_mean_zero():
-    """Not up to a sampling error of 1 / sqrt(30,720), which every generated period would add: up to rounding."""
+    """Not up to a sampling error of 1 / sqrt(BANK), which every generated period would add: up to rounding."""
     paths, config = torch.from_numpy(normals(7, 400))[None], GeneratorConfig.preset("fast")
     rows = whitened_rows(IdentityWhitening.fit(paths), paths, config, "cpu")
     shape = HeadShape(
