@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 import tsgen
 from tsgen.complete_files import write_json
-from tsgen.evaluation import EvaluationConfig, PairedWindows
+from tsgen import EvaluationConfig
+from tsgen.evaluation import PairedWindows
 from tsgen.evaluation.daily_forecasts import DailyForecasts, forecast_daily
 from tsgen.evaluation.evaluation_period import EvaluationPeriod, evaluation_period
 from tsgen.evaluation.forecast_calibration import forecast_calibration_metrics
