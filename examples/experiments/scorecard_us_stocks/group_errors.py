@@ -17,8 +17,8 @@ import run
 from numpy.typing import NDArray
 
 import tsgen
-from tsgen.complete_files import write_json
 from tsgen import EvaluationConfig
+from tsgen.complete_files import write_json
 from tsgen.evaluation import PairedWindows
 from tsgen.evaluation.daily_forecasts import DailyForecasts, forecast_daily
 from tsgen.evaluation.evaluation_period import EvaluationPeriod, evaluation_period
