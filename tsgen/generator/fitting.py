@@ -72,7 +72,10 @@ def fit_generator(
     1. On the first part of the data: fit the whitening, whiten, train the candidate heads; judge them on the last
        part (in time, with a gap; or the last paths). A refinement of the closed-form anchor is accepted only if its
        held-out loss is lower by more than two standard errors and, for a panel, its roll-outs are as well calibrated.
-    2. On all data: refit the whitening and train the chosen head for the number of steps found in 1.
+    2. On all data: refit the whitening and train the chosen head for the number of steps found in 1. Innovations of a
+       panel are centred, so the expected return is the whitening's location, shrunk and moving, and nothing else.
+    3. For a panel with 1,000 innovations or more: map the quantiles of what the head generates to those of the
+       innovations (`tsgen.whitening.residual_map`).
 
     References
     ----------
