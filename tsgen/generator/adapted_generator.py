@@ -57,7 +57,7 @@ class AdaptedDiffusionGenerator:
     origin : Origin
         Where unconditioned calls of `sample` start: the end of the training panel, or the start of a path.
     residual_map : ResidualMap, optional
-        Correction of the innovation law, where held-out data accepted it (panels only).
+        Correction of the innovation law; panels with 1,000 innovations or more.
     start_states : Origin, optional
         States on training dates, for unconditional paths (panels only).
     """
@@ -297,9 +297,10 @@ class AdaptedDiffusionGenerator:
     def __repr__(self) -> str:
         cutoff = self.record.training_cutoff
         until = "" if cutoff is None else f", trained to {cutoff.date()}"
+        mapped = "" if self.residual_map is None else " + residual map"
         return (
             f"AdaptedDiffusionGenerator({len(self.assets)} assets, {self.kind} returns, {self.record.frequency}, "
-            f"{self.whitening.kind} whitening, {describe_head(self.head)}{until})"
+            f"{self.whitening.kind} whitening, {describe_head(self.head)}{mapped}{until})"
         )
 
     def _repr_html_(self) -> str:

@@ -73,9 +73,9 @@ def fit_generator(
        part (in time, with a gap; or the last paths). A refinement of the closed-form anchor is accepted only if its
        held-out loss is lower by more than two standard errors and, for a panel, its roll-outs are as well calibrated.
     2. On all data: refit the whitening and train the chosen head for the number of steps found in 1. Innovations of a
-       panel are centred, so the expected return is the whitening's location, shrunk and moving, and nothing else.
-    3. For a panel with 1,000 innovations or more: map the quantiles of what the head generates to those of the
-       innovations (`tsgen.whitening.residual_map`).
+       panel are centred, so the closed forms leave the expected return to the whitening, where it is shrunk and moves.
+    3. For a panel with 1,000 innovations or more, unless ``anchor_is_floor=False``: map the quantiles of what the head
+       generates to those of the innovations (`tsgen.whitening.residual_map`).
 
     References
     ----------
@@ -116,12 +116,19 @@ def _fit(
     share = residual_share(head, rows, everything, tau=float(np.arctan(STOCHASTIC_SMALLEST_TANGENT)), seed=seed)
     listener(ProgressEvent("whitening", 2, 2, "refit"))
     fitted = head.cpu().requires_grad_(False).eval()
-    plain = ConditionalSampler(head=fitted, whitening=whitening, config=config.sampler)
+    record = _record(training, choice, last_share=share, seed=seed)
+    plain = ConditionalSampler(
+        head=fitted,
+        whitening=whitening,
+        config=config.sampler,
+        last_share=record.last_share,
+        evaluate_start=config.whitening == "identity",
+    )
     lookback = config.head.lookback
     with_map = training.is_panel and config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS
     return AdaptedDiffusionGenerator(
         config=replace(config),
-        record=_record(training, choice, last_share=share, seed=seed),
+        record=record,
         whitening=whitening,
         head=fitted,
         origin=_origin(whitening, training, lookback),

@@ -21,27 +21,27 @@ class Choice(NamedTuple):
     """Family of the whitening that the head was trained on."""
 
 
-def _held_in_roll_outs(
-    selection: Selection,
-    data: TrainingData,
-    config: GeneratorConfig,
-    whitening: Whitening,
-    rows: TrainingRows,
-    split: RowSplit,
-    *,
-    first: int,
-    seed: int,
-    progress: Progress,
-) -> Selection:
-    """The network won one step ahead; from ``first``, where validation begins, it must also hold in roll-outs."""
+class _Trial(NamedTuple):
+    """Whitening fitted to the training part of a panel, with everything whitened by it."""
+
+    data: TrainingData
+    config: GeneratorConfig
+    whitening: Whitening
+    rows: TrainingRows
+    split: RowSplit
+
+
+def _held_in_roll_outs(trial: _Trial, selection: Selection, first: int, *, seed: int, progress: Progress) -> Selection:
+    """The network won one step ahead; from period ``first``, where validation begins, it must also hold in roll-outs."""
+    config = trial.config
     anchor_shape = selection.shape._replace(learned=False, context="none")
-    anchor = build_head(anchor_shape, rows, split.train, seed=seed)
+    anchor = build_head(anchor_shape, trial.rows, trial.split.train, seed=seed)
     learned, closed = (
-        ConditionalSampler(head=head.cpu(), whitening=whitening, config=config.sampler)
+        ConditionalSampler(head=head.cpu(), whitening=trial.whitening, config=config.sampler)
         for head in (selection.head, anchor)
     )
     verdict = rolls_out_as_well(
-        learned, closed, data.paths[0], first, config.head.lookback, seed=seed, progress=progress
+        learned, closed, trial.data.paths[0], first, config.head.lookback, seed=seed, progress=progress
     )
     check = Comparison(
         "network in roll-outs", verdict.loss, verdict.difference, verdict.standard_error, verdict.holds, 0
@@ -75,8 +75,6 @@ def choose_on_held_out(
     selection = selection._replace(comparisons=[*families, *selection.comparisons])
     if not (data.is_panel and config.head.anchor_is_floor and selection.shape.learned):
         return Choice(selection, whitening.kind)
+    trial = _Trial(data, config, whitening, rows, split)
     first = part.shape[1] + config.training.purge
-    held = _held_in_roll_outs(
-        selection, data, config, whitening, rows, split, first=first, seed=seed, progress=progress
-    )
-    return Choice(held, whitening.kind)
+    return Choice(_held_in_roll_outs(trial, selection, first, seed=seed, progress=progress), whitening.kind)

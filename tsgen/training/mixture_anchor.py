@@ -1,7 +1,7 @@
 """The closed-form residual law that sits inside the score head, fitted by expectation maximisation.
 
-Covariances are shrunk half-way to isotropic ones and means by pseudo-counts: a few thousand days support
-the common scale of a heavy-tailed mixture, not its fine structure.
+Covariances are shrunk half-way to isotropic ones and means towards their common one by pseudo-counts: a few thousand
+days support the common scale of a heavy-tailed mixture, not its fine structure. The law has the mean of the rows.
 """
 
 import warnings
@@ -68,7 +68,9 @@ def fit_mixture(innovations: Tensor, *, n_components: int, seed: int) -> Gaussia
     isotropic = np.trace(raw, axis1=1, axis2=2)[:, None, None] / n_assets * np.eye(n_assets)
     covariances = (1.0 - _SHRINKAGE) * raw + _SHRINKAGE * isotropic
     counts = weights * len(rows)
-    means = means * (counts / (counts + _PSEUDO_COUNTS))[:, None]
+    common = rows.mean(axis=0)
+    means = (means - common) * (counts / (counts + _PSEUDO_COUNTS))[:, None]
+    means = means - weights @ means + common  # small components are shrunk more: without this the mean would move
     return GaussianMixture(
         torch.from_numpy(np.log(weights)).float(),
         torch.from_numpy(means).float(),

@@ -52,7 +52,8 @@ class TrainingRows(NamedTuple):
     def centred(self, rows: Tensor) -> "TrainingRows":
         """The same table with the mean of the given rows taken from what is learned, not from the past it is seen with.
 
-        A whitening may shrink the location of a panel; a law fitted to innovations as they are would give it back.
+        A whitening may shrink the location of a panel; a law fitted to innovations as they are would give it back. The
+        past stays as the whitening leaves it, because that is what a recorded history looks like when scenarios start.
         """
         return self._replace(innovations=self.innovations - self.clean(rows).mean(dim=0))
 

@@ -9,10 +9,14 @@ import torch
 from safetensors import SafetensorError
 
 import tsgen
+from tsgen.diffusion.mixture_velocity import GaussianMixture
 from tsgen.errors import CheckpointError, ConfigError, DataError, StorageError
 from tsgen.generator import GeneratorConfig
+from tsgen.generator.held_out_choice import choose_on_held_out
 from tsgen.generator.storage import description_digest
+from tsgen.generator.training_data import training_data
 from tsgen.marketdata import ReturnPanel
+from tsgen.progress import silent
 from tsgen.random_streams import dated_seed
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.training.head_selection import HeadConfig
@@ -401,14 +405,36 @@ def test_expected_return_is_the_whitenings_location(n_dates):
     """Half of a drift is shrunk away on purpose: the residual law must not give it back.
 
     The drift is .3 deviations, so what would come back is .15, thirty standard errors of the mean of 40,000 paths.
+    Shocks are skewed, so that the mixture wins: the other anchors have mean zero whatever they are fitted to.
     """
-    panel = make_panel(n_dates=n_dates)
-    drifting = ReturnPanel(panel.returns + 0.3 * panel.values.std(axis=0), kind="log")
-    generator = tsgen.fit_generator(drifting, FAST)
-    assert (generator.residual_map is None) == (n_dates == 480)
-    assert "mixture anchor (4)" in [c["candidate"] for c in generator.record.comparisons if c["accepted"]]
+    rng = np.random.default_rng(0)
+    shocks = -rng.exponential(size=(n_dates, 3)) - 0.5 * rng.exponential(size=(n_dates, 1))
+    shocks = 0.01 * (shocks - shocks.mean(axis=0)) / shocks.std(axis=0) + 0.003
+    dates = pd.bdate_range("2015-01-01", periods=n_dates)
+    panel = ReturnPanel(pd.DataFrame(shocks, index=dates, columns=list("ABC")), kind="log")
+    generator = tsgen.fit_generator(panel, FAST)
+    assert isinstance(generator.head.anchor, GaussianMixture)
+    assert generator.head.shape.residual == "mixture"
+    assert (generator.residual_map is None) == ("residual map" not in repr(generator)) == (n_dates == 480)
     returns = generator.sample(40_000, 1, seed=0).returns[:, 0]
     location = generator.whitening.predict(generator.origin.state).location[0].numpy()
     error = returns.std(axis=0) / 200
     assert (np.abs(returns.mean(axis=0) - location) < 4 * error).all()
     assert (np.abs(returns.mean(axis=0) - 2 * location) > 10 * error).all()
+
+
+def test_what_competes_has_not_seen_the_validation_part(panel):
+    """Whitening, centring and anchor of the contest come from the training part: to the bit, whatever follows it."""
+    last = round(0.1 * panel.n_dates)
+    disturbed = panel.returns
+    disturbed.iloc[-last:] = 1.2 * disturbed.iloc[-last:] + 0.01
+    chosen = [
+        choose_on_held_out(training_data(p, FAST), FAST, seed=0, device="cpu", progress=silent).selection
+        for p in (panel, ReturnPanel(disturbed, kind="log"))
+    ]
+    one, two = (c.head.state_dict() for c in chosen)
+    assert chosen[0].shape == chosen[1].shape
+    assert chosen[0].shape.n_components > 0
+    assert chosen[0].comparisons != chosen[1].comparisons
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], rtol=0, atol=0)

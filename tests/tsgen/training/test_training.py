@@ -37,6 +37,14 @@ def test_rows_are_winsorised_at_ten():
     assert rows_of([[[50.0], [-50.0]]]).clean(torch.tensor([0, 1])).ravel().tolist() == [WINSOR, -WINSOR]
 
 
+def test_centring_moves_what_is_learned_and_not_the_past():
+    data = rows_of(np.arange(1.0, 9.0).reshape(2, 4, 1), lookback=3)
+    centred = data.centred(torch.tensor([0, 1, 2])).to("cpu")  # mean 2
+    every = torch.arange(8)
+    assert centred.clean(every).ravel().tolist() == [-1, 0, 1, 2, 3, 4, 5, 6]
+    torch.testing.assert_close(centred.past(every), data.past(every), rtol=0, atol=0)
+
+
 def test_panel_split_is_time_ordered_and_purged():
     split = split_rows(1, 200, fraction=0.2, purge=5, skip=10)
     assert (split.train.min(), split.train.max(), split.validation.min()) == (10, 154, 160)
@@ -124,6 +132,16 @@ def test_mixture_recovers_a_scale_mixture():
     assert weights[order] == pytest.approx([0.8, 0.2], abs=0.03)
     assert np.trace(law.covariances.numpy()[order], axis1=1, axis2=2) / 2 == pytest.approx([0.36, 4.0], rel=0.08)
     assert law.means.abs().max() < 0.06
+
+
+def test_mixture_has_the_mean_of_the_rows():
+    """Small components are shrunk more than large ones; skewed rows have components with different means."""
+    rng = np.random.default_rng(0)
+    values = np.column_stack([-rng.exponential(size=900), rng.normal(size=900)])
+    law = fit_mixture(torch.from_numpy(values), n_components=4, seed=0)
+    spread = law.means.std(dim=0)[0]
+    assert spread > 0.2
+    assert (law.log_weights.exp() @ law.means).numpy() == pytest.approx(values.mean(axis=0), abs=1e-6)
 
 
 def test_normal_residuals_keep_the_closed_form_anchor():
