@@ -32,7 +32,7 @@ class _Trial(NamedTuple):
 
 
 def _held_in_roll_outs(trial: _Trial, selection: Selection, first: int, *, seed: int, progress: Progress) -> Selection:
-    """The network won one step ahead; from period ``first``, where validation begins, it must hold in roll-outs, too."""
+    """The network won one step ahead; from period ``first``, where validation begins, it must hold in roll-outs."""
     config = trial.config
     anchor_shape = selection.shape._replace(learned=False, context="none")
     anchor = build_head(anchor_shape, trial.rows, trial.split.train, seed=seed)
