@@ -3,10 +3,10 @@
     OMP_NUM_THREADS=1 python examples/experiments/scorecard_us_stocks/group_errors.py
 
 The scenarios of run.py's first seed are drawn once; every group is then scored on all nine years and with one ninth of
-the dates left out at a time, the same dates for every model, so what all models share cancels in differences. The forecast group
-is without its calibration by regime. Monte Carlo noise that differs between the ten scorings is counted about threefold: the errors of
-the signature and classifier groups are mostly that. Writes group_errors.json beside this file after each model; about
-four minutes a model on one core.
+the dates left out at a time, the same dates for every model, so what all models share cancels in differences. The
+forecast group is without its calibration by regime. Monte Carlo noise that differs between the ten scorings is counted
+about threefold: the errors of the signature and classifier groups are mostly that. Writes group_errors.json beside this
+file after each model; about four minutes a model on one core.
 """
 
 import json
