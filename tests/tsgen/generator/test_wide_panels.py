@@ -48,6 +48,8 @@ def test_sixty_assets_do_not_and_few_may_ask_for_them():
 def test_generated_moments_agree_with_the_panel():
     data = panel(70, n_dates=1500, seed=3)
     generator = fit_generator(data, FAST, seed=0)
+    assert generator.residual_map is not None
+    assert not generator.residual_map.direction.any()  # a factor's law is known worse from its own residuals
     returns = generator.sample(4000, 5, seed=0).returns.reshape(-1, 70)
     ratio = returns.std(axis=0) / data.values.std(axis=0)
     assert abs(np.log(ratio)).mean() < 0.08  # conditional on the last dates, whose volatility is estimated
