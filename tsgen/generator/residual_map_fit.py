@@ -109,7 +109,7 @@ def common_direction(sampler: ConditionalSampler) -> Array:
 
     Of 500 assets the first direction is the market factor, whose law is known worse from its own few thousand
     residuals than from all coordinates together: mapped, it took the error of the covariance from 0.95 and 1.0 of that
-    of principal components to 1.1 and 1.3 on two of three panels (``benchmarks/wide_panel.py``, Student-t shocks).
+    of principal components to 1.1 and 1.3 on two of three panels (as in ``benchmarks/wide_panel.py``, Student-t).
     """
     whitening = sampler.whitening
     root = whitening.predict(whitening.start(1)).root

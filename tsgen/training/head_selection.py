@@ -94,6 +94,25 @@ class Selection(NamedTuple):
     comparisons: list[Comparison]
 
 
+def closed_form_shape(
+    data: TrainingRows, head: HeadConfig, *, n_components: int, residual: ResidualLaw = "mixture", n_regimes: int = 0
+) -> HeadShape:
+    """Shape of a head without a network, for these rows."""
+    return HeadShape(
+        n_assets=data.innovations.shape[2],
+        n_features=data.features.shape[2],
+        context="none",
+        lookback=data.lookback,
+        width=head.width,
+        n_blocks=head.n_blocks,
+        activation=head.activation,
+        n_components=n_components,
+        learned=False,
+        residual=residual,
+        n_regimes=n_regimes,
+    )
+
+
 def build_head(shape: HeadShape, data: TrainingRows, rows: Tensor, *, seed: int) -> ScoreHead:
     """Untrained head: anchor fitted to the rows, network initialised from the seed."""
     anchor = None
@@ -139,22 +158,6 @@ class _Contest:
         self.judging = blocks[1::2] if self.many else blocks
         self.comparisons: list[Comparison] = []
         self.floor_bands: Tensor | None = None
-
-    def shape(self, *, n_components: int, residual: ResidualLaw = "mixture", n_regimes: int = 0) -> HeadShape:
-        """Shape of a closed form."""
-        return HeadShape(
-            n_assets=self.data.innovations.shape[2],
-            n_features=self.data.features.shape[2],
-            context="none",
-            lookback=self.data.lookback,
-            width=self.head.width,
-            n_blocks=self.head.n_blocks,
-            activation=self.head.activation,
-            n_components=n_components,
-            learned=False,
-            residual=residual,
-            n_regimes=n_regimes,
-        )
 
     def train(self, shape: HeadShape, stage: str) -> Trained:
         """Train a candidate, or just build it if it has no network."""
@@ -242,19 +245,21 @@ def select_head(
     Selection
     """
     contest = _Contest(data, split, head, training, seed=seed, progress=progress)
-    best = contest.train(contest.shape(n_components=0), "anchor")
+    best = contest.train(closed_form_shape(data, head, n_components=0), "anchor")
     best_shape = best.head.shape
     _, best_losses = contest.judge("standard normal anchor", best, None, forced=True)
     candidates: list[tuple[str, HeadShape]] = []
     if head.n_components and data.innovations.shape[2] > LARGEST_FULL_ANCHOR:
-        wide = contest.shape(n_components=head.n_components, residual="coordinates")
+        wide = closed_form_shape(data, head, n_components=head.n_components, residual="coordinates")
         candidates.append((f"coordinate anchor ({head.n_components})", wide))
     elif head.n_components:
-        mixture = contest.shape(n_components=head.n_components)
+        mixture = closed_form_shape(data, head, n_components=head.n_components)
         candidates.append((f"mixture anchor ({head.n_components})", mixture))
-        candidates.append(("Student-t anchor", contest.shape(n_components=N_NODES, residual="student_t")))
+        candidates.append(
+            ("Student-t anchor", closed_form_shape(data, head, n_components=N_NODES, residual="student_t"))
+        )
     if head.n_components and data.regime_shapes is not None:
-        regimes = contest.shape(n_components=0, n_regimes=len(data.regime_shapes))
+        regimes = closed_form_shape(data, head, n_components=0, n_regimes=len(data.regime_shapes))
         candidates.append((f"regime anchor ({len(data.regime_shapes)})", regimes))
     contexts = head.contexts if head.anchor_is_floor else head.contexts[-1:]
     for name, shape in candidates:

@@ -11,9 +11,9 @@ from tsgen.evaluation import paired_difference
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.residual_map_fit import common_direction, fit_residual_map, innovation_bank
 from tsgen.generator.whitened_data import FILTER_BURN_IN, fit_whitening, whitened_rows
-from tsgen.networks.head_shape import HeadShape, ResidualLaw
+from tsgen.networks.head_shape import ResidualLaw
 from tsgen.sampling.adapted_sampler import ConditionalSampler
-from tsgen.training.head_selection import build_head
+from tsgen.training.head_selection import build_head, closed_form_shape
 from tsgen.training.student_t_anchor import N_NODES
 
 Array = NDArray[np.float64]
@@ -41,19 +41,7 @@ def _losses(returns: torch.Tensor, n_known: int) -> dict[str, Array]:
     residuals, truth = (rows.clean(r).double().numpy() for r in (known, next_ones))
     found: dict[str, Array] = {}
     for label, (n_components, law) in _LAWS.items():
-        shape = HeadShape(
-            n_assets=returns.shape[2],
-            n_features=rows.features.shape[2],
-            context="none",
-            lookback=config.head.lookback,
-            width=config.head.width,
-            n_blocks=config.head.n_blocks,
-            activation=config.head.activation,
-            n_components=n_components,
-            learned=False,
-            residual=law,
-            n_regimes=0,
-        )
+        shape = closed_form_shape(rows, config.head, n_components=n_components, residual=law)
         head = build_head(shape, rows, known, seed=0)
         sampler = ConditionalSampler(head=head, whitening=whitening, config=config.sampler)
         direction = common_direction(sampler)

@@ -8,9 +8,8 @@ from scipy import stats
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.residual_map_fit import BANK, LEVELS, fit_residual_map, innovation_bank, residual_quantiles
 from tsgen.generator.whitened_data import whitened_rows
-from tsgen.networks.head_shape import HeadShape
 from tsgen.sampling.adapted_sampler import ConditionalSampler
-from tsgen.training.head_selection import build_head
+from tsgen.training.head_selection import build_head, closed_form_shape
 from tsgen.whitening.identity import IdentityWhitening
 
 N_BANK, N_ROWS = 20_000, 4_000
@@ -82,10 +81,7 @@ def test_bank_of_a_symmetric_law_has_mean_zero():
     """Not up to a sampling error of 1 / sqrt(BANK), which every generated period would add: up to rounding."""
     paths, config = torch.from_numpy(normals(7, 400))[None], GeneratorConfig.preset("fast")
     rows = whitened_rows(IdentityWhitening.fit(paths), paths, config, "cpu")
-    shape = HeadShape(
-        n_assets=3, n_features=0, context="none", lookback=8, width=8, n_blocks=1, activation="silu", n_components=0,
-        learned=False, residual="mixture", n_regimes=0,
-    )  # fmt: skip
+    shape = closed_form_shape(rows, config.head, n_components=0)
     head = build_head(shape, rows, torch.arange(400), seed=0)
     sampler = ConditionalSampler(head=head, whitening=IdentityWhitening.fit(paths), config=config.sampler)
     bank = innovation_bank(sampler, rows, torch.arange(400), seed=0)
