@@ -1,7 +1,7 @@
 """Fit of the residual map: what the head generates against the residuals it was trained on.
 
 A map is fitted wherever there are residuals enough, and no held-out data are asked: over rolling origins it was better
-than none on daily panels of several series by 0.1 to 0.7 % of the quantile loss and equal on a single index, it makes
+than none on daily panels of several series by 0.1 to 0.4 % of the quantile loss and equal on a single index, it makes
 the choice between the laws under it harmless, and on Gaussian noise it costs a tenth of a percent. The last fifth of
 a panel, which decided before, says less than that (``examples/experiments/real_markets``).
 """
