@@ -19,6 +19,7 @@ from tsgen.sampling.adapted_sampler import ConditionalSampler, innovations_given
 from tsgen.torch_streams import torch_stream
 from tsgen.training.training_rows import TrainingRows
 from tsgen.whitening.low_rank_root import LowRankRoot
+from tsgen.whitening.moving_correlation import DirectedRoot
 from tsgen.whitening.residual_map import ResidualMap
 
 Array = NDArray[np.float64]
@@ -115,9 +116,11 @@ def common_direction(sampler: ConditionalSampler) -> Array:
     root = whitening.predict(whitening.start(1)).root
     if root is None or isinstance(root, LowRankRoot) or whitening.n_assets == 1:
         return np.zeros(whitening.n_assets)
-    mixing = root[0].double()
-    vectors = np.linalg.eigh((mixing @ mixing.T).numpy())[1]
-    first = vectors[:, -1]
+    if isinstance(root, DirectedRoot):
+        first = root.axis.numpy()
+    else:
+        mixing = root[0].double()
+        first = np.linalg.eigh((mixing @ mixing.T).numpy())[1][:, -1]
     return first if first.sum() > 0 else -first
 
 

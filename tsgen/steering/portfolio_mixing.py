@@ -1,9 +1,7 @@
 """Products with the mixing matrix of a prediction, whichever form it has."""
 
-import torch
 from torch import Tensor
 
-from tsgen.whitening.low_rank_root import LowRankRoot
 from tsgen.whitening.whitening_protocol import Prediction
 
 
@@ -12,7 +10,7 @@ def mixed(prediction: Prediction, innovations: Tensor) -> Tensor:
     root = prediction.root
     if root is None:
         return innovations
-    if isinstance(root, LowRankRoot):
+    if not isinstance(root, Tensor):
         return root.colour(innovations)
     return innovations @ root[0].T if root.shape[0] == 1 else (root @ innovations[:, :, None])[:, :, 0]
 
@@ -22,6 +20,6 @@ def mixed_back(prediction: Prediction, loads: Tensor) -> Tensor:
     root = prediction.root
     if root is None:
         return loads
-    if isinstance(root, LowRankRoot):  # symmetric
-        return torch.stack([root.colour(loads[:, s]) for s in range(loads.shape[1])], dim=1)
+    if not isinstance(root, Tensor):
+        return root.transposed(loads)
     return loads @ (root[0] if root.shape[0] == 1 else root)

@@ -32,6 +32,10 @@ class LowRankRoot(NamedTuple):
         """``C^{-1/2} y`` for ``y`` of shape (path, asset)."""
         return self._plus(standardised, self.backward)
 
+    def transposed(self, loads: Tensor) -> Tensor:
+        """``C^{1/2} l``, the root being symmetric, for loads of shape (path, portfolio, asset)."""
+        return torch.stack([self.colour(loads[:, s]) for s in range(loads.shape[1])], dim=1)
+
     def dense(self) -> Tensor:
         """The root as matrices of shape (path, asset, asset)."""
         bent = self.row_scale[:, :, None] * self.loadings

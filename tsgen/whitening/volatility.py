@@ -11,16 +11,15 @@ the shocks of the whole panel, each asset's in units of its own slow level,
     C <- .9 C + .1 P mean_i N_i |e_i| / A_.98,i,      D <- .8 D + .2 Q max(-mean_i s_i e_i / A_.98,i, 0),
     sigma = c (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h D)),   weights >= 0 with sum 1.
 
-Correlation moves slowly in all pairs, ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``, and fast along one direction only: with
-``v`` the first principal direction of ``R_0`` and ``q`` the EWMA (.95) of ``(v'z)^2 / v'Rv``, the variance along ``v``
-is multiplied by ``(1 + q) / 2`` and the result scaled to unit diagonal. In a rout everything falls together, long
-before averages of single pairs notice. The symmetric root does not depend on the order of the assets. The location is
-a shrunk mean, moved by a memory of past shocks (`tsgen.whitening.location_memory`).
+The correlation, and the scale of what is left around its first direction, are those of
+`tsgen.whitening.moving_correlation`; its root does not depend on the order of the assets. The location is a shrunk
+mean, moved by a memory of past shocks (`tsgen.whitening.location_memory`).
 
 Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of returns over
 their volatility), because drawing them independently of the volatility level otherwise multiplies its persistence by
-``E z^2 > 1``; and the correlation is held at its value on the last recorded date. These choices come from
-rolling-origin studies.
+``E z^2 > 1``; the slow correlation is held at its value on the last recorded date; and volatility is pulled towards
+its geometric mean over the training dates, by half a percent of the distance a day: the recursion has no level of its
+own, and high volatilities last less long than it says. These choices come from rolling-origin studies.
 """
 
 from typing import Any, NamedTuple, final
@@ -29,21 +28,30 @@ import torch
 from torch import Tensor
 
 from tsgen.whitening.location_memory import MEMORY_DECAY, memory_terms, remember
+from tsgen.whitening.moving_correlation import (
+    CORRELATION_DECAY,
+    CORRELATION_WEIGHTS,
+    DIRECTION_DECAY,
+    DISPERSION_DECAY,
+    DirectedRoot,
+    Direction,
+    clipped_shocks,
+    dispersion_weight,
+    slow_correlation,
+    symmetric_root,
+)
 from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
 MARKET_DECAYS = (0.90, 0.80)
-CORRELATION_DECAY = 0.995
-CORRELATION_WEIGHTS = (0.3, 0.7)
-DIRECTION_DECAY = 0.95
-DIRECTION_WEIGHT = 0.5
+LEVEL_PULL = 0.005
 SMALLEST_SIGMA = 0.14
 _LARGEST_FEEDBACK = 30.0
-_LARGEST_CORRELATION_SHOCK = 4.0
-_LARGEST_DIRECTION_SQUARE = 16.0
 _LARGEST_MARKET_SHOCK = 5.0  # the jump of one stale stock is no rout of the panel
 
-_HELD = 5  # parts of the state of a roll-out: filters and a root; that of a recorded history has moments and direction
+_HELD = (
+    8  # parts of the state of a roll-out; that of a recorded history has moments instead of their root and direction
+)
 
 
 class VolatilityNumbers(NamedTuple):
@@ -75,17 +83,10 @@ class VolatilityNumbers(NamedTuple):
     """(asset, asset): R_0."""
     direction: Tensor
     """(asset,): v."""
-
-
-def _correlation_of(second_moments: Tensor) -> Tensor:
-    inverse = torch.diagonal(second_moments, dim1=-2, dim2=-1).rsqrt()
-    return second_moments * inverse[..., :, None] * inverse[..., None, :]
-
-
-def symmetric_root(correlation: Tensor) -> Tensor:
-    """Symmetric positive square root of a batch of correlation matrices."""
-    values, vectors = torch.linalg.eigh(correlation)
-    return (vectors * values.clamp_min(1e-10).sqrt()[..., None, :]) @ vectors.transpose(-2, -1)
+    dispersion_scale: Tensor
+    """(): H, makes the sizes around ``v`` average to one."""
+    level: Tensor
+    """(asset,): mean log volatility on the training dates."""
 
 
 def market_shocks(ratios: Tensor, absolute_scale: Tensor, leverage_sign: Tensor) -> Tensor:
@@ -136,9 +137,10 @@ class VolatilityWhitening:
         """Volatility at its long-run level, correlation at R_0."""
         ones = torch.ones(n_paths, self.n_assets, len(DECAYS), dtype=torch.float64)
         market = torch.ones(n_paths, len(MARKET_DECAYS), dtype=torch.float64)
-        along = torch.ones(n_paths, dtype=torch.float64)
+        fast = torch.ones(n_paths, dtype=torch.float64)
         memory = torch.zeros(n_paths, self.n_assets, 2, dtype=torch.float64)
-        return ones, ones.clone(), market, memory, self.numbers.correlation.expand(n_paths, -1, -1).clone(), along
+        correlation = self.numbers.correlation.expand(n_paths, -1, -1).clone()
+        return ones, ones.clone(), market, memory, correlation, fast, fast.clone()
 
     def _sigma(self, state: State) -> Tensor:
         absolute, leverage, market = state[:3]
@@ -151,18 +153,21 @@ class VolatilityWhitening:
         numbers = self._like(memory)
         return numbers.mean + numbers.deviation * (memory_terms(memory, sigma) @ numbers.memory_weights)
 
-    def _slow_correlation(self, moments: Tensor) -> Tensor:
-        constant, moving = CORRELATION_WEIGHTS
-        return constant * self._like(moments).correlation + moving * _correlation_of(moments)
+    def _slow(self, moments: Tensor) -> Tensor:
+        return slow_correlation(moments, self._like(moments).correlation)
 
-    def _root(self, moments: Tensor, along: Tensor) -> Tensor | None:
+    def _direction(self, state: State) -> Direction:
+        axis = self._like(state[0]).direction
+        return Direction(axis, state[5] if len(state) == _HELD else self._slow(state[4]) @ axis)
+
+    def _root(self, state: State) -> DirectedRoot | None:
         if self.n_assets == 1:
             return None
-        direction = self._like(moments).direction
-        stretch = (1.0 - DIRECTION_WEIGHT + DIRECTION_WEIGHT * along).sqrt() - 1.0
-        axes = torch.eye(self.n_assets, dtype=moments.dtype, device=moments.device)
-        stretched = axes + stretch[:, None, None] * torch.outer(direction, direction)
-        return symmetric_root(_correlation_of(stretched @ self._slow_correlation(moments) @ stretched))
+        slow = state[4] if len(state) == _HELD else symmetric_root(self._slow(state[4]))
+        along, dispersion = state[-2:]
+        direction = self._direction(state)
+        around = 1.0 + dispersion_weight(self.n_assets) * (dispersion - 1.0)
+        return DirectedRoot(slow, direction.axis, direction.stretch(along), around, direction.deviations(along))
 
     def predict(self, state: State) -> Prediction:
         """Location, scale and correlation root for the next period; features are log volatilities."""
@@ -170,8 +175,7 @@ class VolatilityWhitening:
         numbers = self._like(sigma)
         scale = numbers.deviation * numbers.unit * sigma
         location = self._location(state[3], numbers.unit * sigma)
-        root = state[4] if len(state) == _HELD else self._root(*state[4:])
-        return Prediction(location, scale, root, sigma.log())
+        return Prediction(location, scale, self._root(state), sigma.log())
 
     def _filtered(self, state: State, shock: Tensor, move: Tensor, sigma: Tensor) -> State:
         """Volatility filters fed with ``shock``, the memory of the location with ``move``."""
@@ -188,35 +192,49 @@ class VolatilityWhitening:
             remember(memory, move, sigma),
         )
 
+    def _moved(self, state: State, clipped: Tensor) -> tuple[Tensor, Tensor]:
+        """The two fast numbers of the correlation after clipped shocks."""
+        along, dispersion = state[-2:]
+        if self.n_assets == 1:
+            return along, dispersion
+        direction = self._direction(state)
+        size = direction.residual_size(clipped, along) * self._like(along).dispersion_scale
+        return (
+            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * direction.square(clipped),
+            DISPERSION_DECAY * dispersion + (1 - DISPERSION_DECAY) * size,
+        )
+
     def observe(self, state: State, returns: Tensor) -> State:
         """Feed recorded returns: volatility and correlation filters move."""
-        moments, along = state[4:]
-        numbers = self._like(moments)
+        numbers = self._like(state[0])
         shock = (returns - numbers.mean) / numbers.deviation
         sigma = numbers.unit * self._sigma(state)
-        standardised = (returns - self._location(state[3], sigma)) / (numbers.deviation * sigma)
-        standardised = standardised.clamp(-_LARGEST_CORRELATION_SHOCK, _LARGEST_CORRELATION_SHOCK)
-        expected = (self._slow_correlation(moments) @ numbers.direction) @ numbers.direction
-        square = ((standardised @ numbers.direction).square() / expected).clamp_max(_LARGEST_DIRECTION_SQUARE)
-        outer = standardised[:, :, None] * standardised[:, None, :]
+        clipped = clipped_shocks((returns - self._location(state[3], sigma)) / (numbers.deviation * sigma))
+        outer = clipped[:, :, None] * clipped[:, None, :]
         return (
             *self._filtered(state, shock, shock, sigma),
-            CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * outer,
-            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * square,
+            CORRELATION_DECAY * state[4] + (1 - CORRELATION_DECAY) * outer,
+            *self._moved(state, clipped),
         )
 
     def hold(self, state: State, n_paths: int) -> State:
-        """Fix the correlation root of the last recorded date (leading axis 1) for all roll-outs."""
-        root = self._root(*state[4:])
-        held = state[0].new_ones(1, 1, 1) if root is None else root
-        return (*repeat_state(state[:4], n_paths), held)
+        """Fix the slow correlation of the last recorded date (leading axis 1) for all roll-outs."""
+        correlation = self._slow(state[4])
+        covariance = correlation @ self._like(correlation).direction
+        moving = repeat_state(state[5:], n_paths)
+        return (*repeat_state(state[:4], n_paths), symmetric_root(correlation), covariance, *moving)
 
     def imagine(self, state: State, returns: Tensor) -> State:
-        """Feed generated returns at unit variance; the correlation stays held."""
+        """Feed generated returns at unit variance, pulled to the level; the slow correlation stays held."""
         numbers = self._like(state[0])
+        volatility = self._sigma(state)
         move = (returns - numbers.mean) / numbers.deviation
         shock = (move / numbers.kappa).clamp(-_LARGEST_FEEDBACK, _LARGEST_FEEDBACK)
-        return (*self._filtered(state, shock, move, numbers.unit * self._sigma(state)), state[4])
+        sigma = numbers.unit * volatility
+        absolute, leverage, market, memory = self._filtered(state, shock, move, sigma)
+        pull = (LEVEL_PULL * (numbers.level - volatility.log())).exp()[:, :, None]
+        clipped = clipped_shocks((returns - self._location(state[3], sigma)) / (numbers.deviation * sigma))
+        return (absolute * pull, leverage * pull, market, memory, *state[4:6], *self._moved(state, clipped))
 
     def arrays(self) -> dict[str, Tensor]:
         """All fitted numbers."""
@@ -230,5 +248,7 @@ class VolatilityWhitening:
             "correlation_decay": CORRELATION_DECAY,
             "correlation_weights": list(CORRELATION_WEIGHTS),
             "direction_decay": DIRECTION_DECAY,
+            "dispersion_decay": DISPERSION_DECAY,
+            "level_pull": LEVEL_PULL,
             "memory_decay": MEMORY_DECAY,
         }

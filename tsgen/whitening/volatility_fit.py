@@ -19,6 +19,13 @@ from torch import Tensor
 
 from tsgen.errors import DataError
 from tsgen.whitening.location_memory import fit_location_memory
+from tsgen.whitening.moving_correlation import (
+    CORRELATION_DECAY,
+    DIRECTION_DECAY,
+    Direction,
+    clipped_shocks,
+    slow_correlation,
+)
 from tsgen.whitening.volatility import (
     DECAYS,
     MARKET_DECAYS,
@@ -37,6 +44,7 @@ _POOLING = 3.0
 _LARGEST_SQUARE = 36.0  # a single price spike must not set the variance of a series
 _BURN_IN = 60
 _SMALLEST_MARKET_SHOCK = 0.01
+_SMALLEST_RESIDUAL = 0.01
 # fed back at a larger deviation, ordinary days of a series with rare giant moves let its volatility die out; over five
 # rolling origins before 2014 a ratio between 1.3 and 1.7 kept the path volatility of such a stock calibrated
 _LARGEST_FEEDBACK_RATIO = 1.5
@@ -215,7 +223,27 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
         "unit": unit,
         "correlation": correlation,
         "direction": np.linalg.eigh(correlation)[1][:, -1],
+        "dispersion_scale": np.ones(()),
+        "level": np.log(sigma[burn_in:]).mean(axis=0),
     }
-    return VolatilityWhitening(
-        VolatilityNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()})
-    )
+    tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()}
+    standardised = torch.from_numpy((features.shocks - movement) / (sigma * unit))
+    tensors["dispersion_scale"] = _dispersion_scale(standardised, tensors["correlation"], tensors["direction"], burn_in)
+    return VolatilityWhitening(VolatilityNumbers(**tensors))
+
+
+def _dispersion_scale(standardised: Tensor, average: Tensor, axis: Tensor, burn_in: int) -> Tensor:
+    """One over the mean size of what the direction leaves."""
+    n_dates, n_assets = standardised.shape
+    if n_assets == 1:
+        return torch.ones((), dtype=torch.float64)
+    clipped = clipped_shocks(standardised)
+    covariance = torch.empty_like(clipped)
+    moments = average
+    for t in range(n_dates):
+        covariance[t] = slow_correlation(moments, average) @ axis
+        moments = CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * torch.outer(clipped[t], clipped[t])
+    direction = Direction(axis, covariance)
+    along = _exponential_average(direction.square(clipped)[:, None].numpy(), DIRECTION_DECAY)[:, 0]
+    sizes = direction.residual_size(clipped, torch.from_numpy(along))
+    return 1.0 / sizes[burn_in:].mean().clamp_min(_SMALLEST_RESIDUAL)

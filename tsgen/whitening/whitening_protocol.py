@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tsgen.whitening.low_rank_root import LowRankRoot
+from tsgen.whitening.moving_correlation import DirectedRoot
 
 State = tuple[Tensor, ...]
 
@@ -22,8 +23,9 @@ class Prediction(NamedTuple):
     """(path, asset), same unit as the returns."""
     scale: Tensor
     """(path, asset), positive, same unit as the returns."""
-    root: Tensor | LowRankRoot | None
-    """(path or 1, asset, asset) invertible mixing matrix; ``None`` for the identity; few factors for a wide panel."""
+    root: Tensor | LowRankRoot | DirectedRoot | None
+    """(path or 1, asset, asset) invertible mixing matrix, or one that is applied without being formed; ``None`` for the
+    identity."""
     features: Tensor
     """(path, feature): known before the period, offered to the score head (log volatilities, for instance)."""
 
@@ -71,7 +73,7 @@ def whiten(prediction: Prediction, returns: Tensor) -> Tensor:
     standardised = (returns - prediction.location) / prediction.scale
     if prediction.root is None:
         return standardised
-    if isinstance(prediction.root, LowRankRoot):
+    if not isinstance(prediction.root, Tensor):
         return prediction.root.whiten(standardised)
     return torch.linalg.solve(prediction.root, standardised[:, :, None])[:, :, 0]
 
@@ -79,7 +81,7 @@ def whiten(prediction: Prediction, returns: Tensor) -> Tensor:
 def colour(prediction: Prediction, innovations: Tensor) -> Tensor:
     """Returns of ``innovations`` (path, asset) under a prediction; the inverse of `whiten`."""
     root = prediction.root
-    if isinstance(root, LowRankRoot):
+    if root is not None and not isinstance(root, Tensor):
         innovations = root.colour(innovations)
     elif root is not None:
         shared = root.shape[0] == 1  # one product for all paths instead of one per path

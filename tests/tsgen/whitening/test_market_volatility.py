@@ -1,17 +1,10 @@
-"""The market term of the volatility whitening, and the fast direction of its correlation."""
+"""The market term of the volatility whitening."""
 
 import numpy as np
 import pytest
 import torch
 
-from tsgen.whitening.volatility import (
-    CORRELATION_WEIGHTS,
-    DIRECTION_DECAY,
-    DIRECTION_WEIGHT,
-    MARKET_DECAYS,
-    VolatilityWhitening,
-    market_shocks,
-)
+from tsgen.whitening.volatility import MARKET_DECAYS, VolatilityWhitening, market_shocks
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import whiten_paths
 
@@ -84,49 +77,6 @@ def test_one_quiet_date_moves_the_market_average_by_its_decay():
     w = numbers.weights
     expected = 0.9 * w[:, 0] + 0.98 * w[:, 1] + 0.9 * w[:, 2] + 0.98 * w[:, 3] + 0.98 * (0.9 * w[:, 4] + 0.8 * w[:, 5])
     torch.testing.assert_close(scale, expected, rtol=1e-12, atol=0.0)
-
-
-def _equicorrelated(rho, n=4):
-    correlation = (1 - rho) * torch.eye(n, dtype=torch.float64) + rho * torch.ones(n, n, dtype=torch.float64)
-    whitening = fit_volatility(_common_volatility(300, shared=True)[0][:, :n])
-    direction = torch.full((n,), n**-0.5, dtype=torch.float64)
-    return VolatilityWhitening(whitening.numbers._replace(correlation=correlation, direction=direction))
-
-
-@pytest.mark.parametrize("along", [0.2, 1.0, 4.0])
-def test_variance_along_the_direction_moves_every_correlation(along):
-    n, rho = 4, 0.3
-    whitening = _equicorrelated(rho, n)
-    state = whitening.start(1)
-    root = whitening.predict((*state[:5], torch.full((1,), along, dtype=torch.float64))).root
-    assert isinstance(root, torch.Tensor)
-    found = (root @ root)[0]
-    # variance 1 + (n - 1) rho along the ones times f adds (f - 1)(1 + (n - 1) rho) / n to every entry
-    added = DIRECTION_WEIGHT * (along - 1.0) * (1 + (n - 1) * rho) / n
-    expected = (rho + added) / (1.0 + added)
-    off = ~torch.eye(n, dtype=torch.bool)
-    torch.testing.assert_close(found[off], torch.full((n * n - n,), expected, dtype=torch.float64))
-    torch.testing.assert_close(torch.diagonal(found), torch.ones(n, dtype=torch.float64))
-
-
-def test_a_common_move_raises_the_direction_and_a_spread_does_not():
-    whitening = _equicorrelated(0.3)
-    numbers, state = whitening.numbers, whitening.start(1)
-    one = numbers.deviation * numbers.unit * whitening.predict(state).scale / (numbers.deviation * numbers.unit)
-    together = whitening.observe(state, numbers.mean + one)
-    apart = whitening.observe(state, numbers.mean + one * torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64))
-    # (v'1)^2 = n over v'Rv = 1 + (n - 1) rho
-    expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 4 / 1.9
-    assert float(together[5][0]) == pytest.approx(expected, rel=1e-12)
-    assert float(apart[5][0]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
-
-
-def test_correlation_falls_back_to_its_average_at_rest():
-    whitening = _equicorrelated(0.3)
-    root = whitening.predict(whitening.start(1)).root
-    assert isinstance(root, torch.Tensor)
-    torch.testing.assert_close((root @ root)[0], whitening.numbers.correlation)
-    assert sum(CORRELATION_WEIGHTS) == pytest.approx(1.0)
 
 
 def test_the_jump_of_one_stale_series_does_not_start_a_rout():

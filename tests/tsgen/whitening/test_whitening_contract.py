@@ -10,6 +10,7 @@ from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.linear_prediction_fit import fit_linear_prediction
 from tsgen.whitening.path_volatility_fit import fit_path_volatility
 from tsgen.whitening.regime_switching_fit import fit_regime_switching
+from tsgen.whitening.volatility import LEVEL_PULL
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import as_dtype, colour, whiten, whiten_paths
 
@@ -162,7 +163,8 @@ def test_generated_shocks_are_fed_back_at_unit_variance():
     state = whitening.hold(whitening.start(1), 2)
     shock = numbers.mean + numbers.deviation * numbers.kappa
     moved = whitening.imagine(state, shock.expand(2, -1))
-    expected = 0.9 + 0.1 * numbers.absolute_scale  # decay .9, |e| = 1 after division by kappa
+    pull = (LEVEL_PULL * (numbers.level - whitening.predict(state).features[0])).exp()
+    expected = (0.9 + 0.1 * numbers.absolute_scale) * pull  # decay .9, |e| = 1 after division by kappa
     torch.testing.assert_close(moved[0][0, :, 0], expected)
     # the location remembers the return itself, in deviations, clipped at four times its volatility
     giant = whitening.imagine(moved, (numbers.mean + 100.0 * numbers.deviation).expand(2, -1))
@@ -170,7 +172,7 @@ def test_generated_shocks_are_fed_back_at_unit_variance():
     torch.testing.assert_close(moved[3], numbers.kappa.expand(2, -1)[..., None].expand(-1, -1, 2))
     torch.testing.assert_close(giant[3][..., 0], largest)
     torch.testing.assert_close(giant[3][..., 1], 0.8 * numbers.kappa + largest)
-    assert moved[4] is state[4]  # correlation held
+    assert moved[4] is state[4]  # slow correlation held
 
 
 def test_too_little_data_is_refused():

@@ -1,0 +1,184 @@
+"""The fast part of the correlation: variance along one direction, and the size of what is left around it."""
+
+import numpy as np
+import pytest
+import torch
+
+from tsgen.whitening import moving_correlation
+from tsgen.whitening.moving_correlation import (
+    CORRELATION_WEIGHTS,
+    DIRECTION_DECAY,
+    DIRECTION_WEIGHT,
+    DISPERSION_DECAY,
+    DirectedRoot,
+    Direction,
+    dispersion_weight,
+)
+from tsgen.whitening.volatility import LEVEL_PULL, VolatilityWhitening
+from tsgen.whitening.volatility_fit import fit_volatility
+from tsgen.whitening.whitening_protocol import colour, predict_paths, whiten, whiten_paths
+
+N = 4
+RHO = 0.3
+ALTERNATING = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+
+
+def _draws(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _panel(n_dates, n_assets, *, spread, seed):
+    """Common and own shocks in parts of .3 and .7; the log size of all own ones is an AR(1) of deviation ``spread``."""
+    rng = np.random.default_rng(seed)
+    size = np.zeros(n_dates)
+    for t in range(1, n_dates):
+        size[t] = 0.9 * size[t - 1] + np.sqrt(1 - 0.81) * spread * rng.standard_normal()
+    own = np.exp(size - spread**2)[:, None] * rng.standard_normal((n_dates, n_assets))
+    return 0.01 * (np.sqrt(0.3) * rng.standard_normal((n_dates, 1)) + np.sqrt(0.7) * own)
+
+
+def _equicorrelated():
+    correlation = (1 - RHO) * torch.eye(N, dtype=torch.float64) + RHO * torch.ones(N, N, dtype=torch.float64)
+    whitening = fit_volatility(_panel(300, N, spread=0.0, seed=0))
+    axis, scale = torch.full((N,), N**-0.5, dtype=torch.float64), torch.tensor(1.3, dtype=torch.float64)
+    return VolatilityWhitening(
+        whitening.numbers._replace(correlation=correlation, direction=axis, dispersion_scale=scale)
+    )
+
+
+def _covariance(whitening, *, along=1.0, dispersion=1.0):
+    """Covariance of the standardised shocks when the two fast averages have these values."""
+    state = whitening.start(1)
+    moving = (torch.full((1,), x, dtype=torch.float64) for x in (along, dispersion))
+    root = whitening.predict((*state[:5], *moving)).root.dense()[0]
+    return root @ root.T
+
+
+@pytest.mark.parametrize("n_slow", [1, 5])
+def test_the_root_is_applied_as_the_matrix_it_stands_for(n_slow):
+    slow = torch.eye(6, dtype=torch.float64) + 0.1 * (half := _draws(n_slow, 6, 6)) @ half.transpose(1, 2)
+    axis = torch.nn.functional.normalize(_draws(6, seed=1), dim=0)
+    stretch, around = 0.4 * _draws(5, seed=2).tanh(), _draws(5, seed=3).exp()
+    root = DirectedRoot(slow, axis, stretch, around, 0.5 + _draws(5, 6, seed=4).abs())
+    eye, outer = torch.eye(6, dtype=torch.float64), torch.outer(axis, axis)
+    bent = outer + around[:, None, None] * (eye - outer)
+    expected = (eye + stretch[:, None, None] * outer) @ slow @ bent / root.deviations[:, :, None]
+    z, loads = _draws(5, 6, seed=5), _draws(5, 3, 6, seed=6)
+    torch.testing.assert_close(root.colour(z), (expected @ z[:, :, None])[:, :, 0], rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(root.whiten(root.colour(z)), z, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(root.transposed(loads), loads @ expected, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(root.dense(), expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("along", [0.2, 1.0, 4.0])
+def test_variance_along_the_direction_moves_every_correlation(along):
+    found = _covariance(_equicorrelated(), along=along)
+    # variance 1 + (n - 1) rho along the ones times f adds (f - 1)(1 + (n - 1) rho) / n to every entry
+    added = DIRECTION_WEIGHT * (along - 1.0) * (1 + (N - 1) * RHO) / N
+    expected = (RHO + added) / (1.0 + added)
+    off = ~torch.eye(N, dtype=torch.bool)
+    torch.testing.assert_close(found[off], torch.full((N * N - N,), expected, dtype=torch.float64))
+    torch.testing.assert_close(torch.diagonal(found), torch.ones(N, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dispersion", [0.5, 1.0, 2.0])
+def test_size_around_the_direction_scales_what_the_market_does_not_explain(dispersion):
+    found = _covariance(_equicorrelated(), dispersion=dispersion)
+    # R has the eigenvalue 1 + (n - 1) rho along the ones and 1 - rho around them
+    axis = torch.full((N,), N**-0.5, dtype=torch.float64)
+    along = torch.outer(axis, axis)
+    size = 1.0 + 0.6 * (N - 1) / (N + 1) * (dispersion - 1.0)
+    around = size**2 * (1 - RHO) * (torch.eye(N, dtype=torch.float64) - along)
+    torch.testing.assert_close(found, (1 + (N - 1) * RHO) * along + around)
+
+
+def test_a_common_move_raises_the_direction_and_a_spread_the_size_around_it():
+    whitening = _equicorrelated()
+    numbers, state = whitening.numbers, whitening.start(1)
+    one = whitening.predict(state).scale
+    together, apart = (whitening.observe(state, numbers.mean + one * x) for x in (torch.ones(N).double(), ALTERNATING))
+    # (v'1)^2 = n over v'Rv = 1 + (n - 1) rho
+    expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 4 / 1.9
+    assert float(together[5]) == pytest.approx(expected, rel=1e-12)
+    assert float(apart[5]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
+    # the market explains a common move entirely and an alternating one not at all; the variance it leaves of a
+    # series is 1 - (1 + (n - 1) rho) / n
+    assert float(together[6]) == pytest.approx(DISPERSION_DECAY, rel=1e-12)
+    left = 1.3 / np.sqrt(1 - 1.9 / 4)
+    assert float(apart[6]) == pytest.approx(DISPERSION_DECAY + (1 - DISPERSION_DECAY) * left, rel=1e-12)
+
+
+def test_the_jump_of_one_series_counts_as_two_deviations():
+    axis, n = torch.full((20,), 20**-0.5, dtype=torch.float64), 20
+    direction = Direction(axis, axis[None] * (1 + (n - 1) * RHO))
+    quiet = direction.residual_size(torch.zeros(1, n, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+    jump = torch.zeros(1, n, dtype=torch.float64)
+    jump[0, 3] = 4.0
+    size = direction.residual_size(jump, torch.ones(1, dtype=torch.float64))
+    assert float(quiet) == 0.0
+    # two for itself; the others see a market move of 4 / 20 that they did not follow
+    others = (n - 1) * (4 / n) / np.sqrt(1 - (1 + (n - 1) * RHO) / n)
+    assert float(size) == pytest.approx((2.0 + others) / n, rel=1e-12)
+
+
+def _gaussian_loss(whitening, panel, first):
+    prediction, rows, _ = predict_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1))
+    z = whiten(prediction, rows)
+    volume = torch.linalg.slogdet(prediction.root.dense()).logabsdet + prediction.scale.log().sum(dim=1)
+    return (volume + 0.5 * z.square().sum(dim=1))[first:].numpy()
+
+
+def test_a_common_size_of_own_shocks_is_followed(monkeypatch):
+    panel = _panel(2500, 12, spread=0.35, seed=1)
+    whitening = fit_volatility(panel[:1500])
+    followed = _gaussian_loss(whitening, panel, 1500)
+    monkeypatch.setattr(moving_correlation, "_DISPERSION_WEIGHT", 0.0)
+    gain = _gaussian_loss(whitening, panel, 1500) - followed
+    # five standard errors, in blocks of twenty dates against the memory of the size
+    blocks = gain.reshape(-1, 20).mean(axis=1)
+    assert gain.mean() > 5 * blocks.std(ddof=1) / np.sqrt(len(blocks))
+
+
+def test_a_constant_size_of_own_shocks_costs_little(monkeypatch):
+    panel = _panel(2500, 12, spread=0.0, seed=1)
+    whitening = fit_volatility(panel[:1500])
+    followed = _gaussian_loss(whitening, panel, 1500).mean()
+    monkeypatch.setattr(moving_correlation, "_DISPERSION_WEIGHT", 0.0)
+    # a relative error e of eleven deviations costs 11 e^2; the average of nine dates' mean size over twelve series has
+    # e = w sqrt((pi / 2 - 1) / 12 / 9) = .037, that is .015 per date; twice that is allowed
+    assert followed - _gaussian_loss(whitening, panel, 1500).mean() < 0.03
+
+
+def test_correlation_falls_back_to_its_average_at_rest():
+    whitening = _equicorrelated()
+    torch.testing.assert_close(_covariance(whitening), whitening.numbers.correlation)
+    assert sum(CORRELATION_WEIGHTS) == pytest.approx(1.0)
+    assert dispersion_weight(1) == 0.0
+
+
+def test_roll_outs_keep_the_size_of_own_shocks_at_its_average():
+    panel = _panel(2500, 12, spread=0.35, seed=2)
+    whitening = fit_volatility(panel)
+    z = whiten_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1)).innovations[0, 60:]
+    state = whitening.hold(whitening.start(1), 2000)
+    for t in range(60):
+        rows = torch.from_numpy(np.random.default_rng(t).integers(0, len(z), 2000))
+        state = whitening.imagine(state, colour(whitening.predict(state), z[rows]))
+    # redrawn dates have no memory of their own: the average stays near one instead of drifting with the recursion
+    assert float(state[-1].mean()) == pytest.approx(1.0, abs=0.05)
+    assert float(state[-1].std()) > 0.05  # but it does move
+
+
+def test_roll_outs_pull_volatility_to_its_geometric_mean():
+    whitening = fit_volatility(_panel(400, N, spread=0.0, seed=3))
+    numbers = whitening.numbers
+    state = whitening.hold(whitening.start(1), 1)
+    doubled = (2.0 * state[0], 2.0 * state[1], *state[2:])
+    sigma = whitening.predict(doubled).features
+    pulled = whitening.imagine(doubled, numbers.mean[None])  # a return at its mean is no shock
+    pull = (LEVEL_PULL * (numbers.level - sigma)).exp()
+    torch.testing.assert_close(pulled[0][..., 0], 0.9 * 2.0 * pull)
+    assert bool((pull < 1.0).all())
+    recorded = whitening.start(1)
+    recorded = whitening.observe((2.0 * recorded[0], 2.0 * recorded[1], *recorded[2:]), numbers.mean[None])
+    torch.testing.assert_close(recorded[0][..., 0], torch.full((1, N), 1.8, dtype=torch.float64))
