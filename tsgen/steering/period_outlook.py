@@ -3,7 +3,9 @@ r"""What a portfolio's next return and the volatility after it look like, linear
 To first order the return of portfolio ``s`` is :math:`l_s + a_s' z`. The deviation of the return *after* that is, for
 the filters of volatility that exist, close to piecewise linear in the standardised shocks ``y = root z``:
 :math:`d_s + \sum_i (h_{si} |y_i| + c_{si} y_i)`. The coefficients come from the whitening itself, by differentiating
-its forecast at shocks of plus and minus two deviations, once per period instead of once per noise level.
+its forecast at shocks of plus and minus two deviations, once per period instead of once per noise level. A correlation
+that moves with the square of a common move is taken as it is today: two deviations of every asset at once are about
+four of the market, where its slope is several times that of an ordinary day.
 """
 
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from tsgen.steering.portfolio_mixing import mixed_back
 from tsgen.steering.running_statistics import SMALLEST_WEALTH
+from tsgen.whitening.moving_correlation import DirectedRoot
 from tsgen.whitening.whitening_protocol import Prediction, State, Whitening
 
 # where the forecast is differentiated: large enough to see squared shocks, small enough to be seen often
@@ -81,6 +84,8 @@ def following_period(
         shocks = torch.cat([probe, -probe]).requires_grad_(True)
         location, scale = (torch.cat([x.expand(n, -1)] * 2) for x in (prediction.location, prediction.scale))
         following = whitening.predict(whitening.imagine(twice, location + scale * shocks))
+        if isinstance(prediction.root, DirectedRoot):
+            following = following._replace(root=prediction.root.stacked(2))
         both = (torch.cat([growth, growth]), torch.cat([wealth, wealth]))
         forecast = portfolio_forecast(following, *both, weights)
         slopes = _row_slopes(forecast.deviation, shocks)

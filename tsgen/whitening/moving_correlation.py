@@ -132,6 +132,12 @@ class DirectedRoot(NamedTuple):
         around = self.around[:, None, None]
         return around * bent + ((1.0 - around) * (bent @ self.axis)[..., None]) * self.axis
 
+    def stacked(self, copies: int) -> "DirectedRoot":
+        """The matrices of all paths, several times one after the other."""
+        slow = self.slow if self.slow.shape[0] == 1 else self.slow.repeat(copies, 1, 1)
+        around, deviations = self.around.repeat(copies), self.deviations.repeat(copies, 1)
+        return DirectedRoot(slow, self.axis, self.stretch.repeat(copies), around, deviations)
+
     def dense(self) -> Tensor:
         """The matrices, (path, asset, asset)."""
         columns = torch.eye(len(self.axis), dtype=self.slow.dtype, device=self.slow.device)

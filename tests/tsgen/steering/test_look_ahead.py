@@ -27,6 +27,9 @@ from tsgen.steering.portfolio_book import PortfolioBook
 from tsgen.steering.running_statistics import grown, realised, statistics_at_start
 from tsgen.steering.value_network import ValueNetwork
 from tsgen.steering.value_slope import value_slope
+from tsgen.whitening import volatility
+from tsgen.whitening.volatility_fit import fit_volatility
+from tsgen.whitening.whitening_protocol import as_dtype
 
 HORIZON = 4
 
@@ -76,6 +79,21 @@ def test_the_volatility_after_a_shock_follows_the_filter():
     assert float((got / exact - 1).abs().max()) < 0.05  # a parabola under a root, seen as two straight lines
     still = deviation_after(outlook, torch.zeros(6, 1), sine=0.0)
     assert float((still / exact[:1] - 1).abs().min()) > 0.05  # the test would see a forecast that ignores the shock
+
+
+def test_the_look_ahead_takes_the_correlation_as_it_is_today(monkeypatch):
+    rng = np.random.default_rng(0)
+    whitening = fit_volatility(0.01 * (rng.standard_normal((400, 1)) + rng.standard_normal((400, 4))))
+    state = as_dtype(whitening.hold(whitening.start(1), 3), torch.float32)
+    prediction, growth, wealth = whitening.predict(state), torch.ones(3, 4), torch.ones(3, 1)
+    moving = following_period(whitening, state, prediction, growth, wealth, weights=growth[:1] / 4)
+    after = whitening.imagine(state, prediction.location + 2.0 * prediction.scale)
+    assert float((after[-2] - state[-2]).min()) > 0.1  # variance along the direction would move
+    monkeypatch.setattr(volatility, "DIRECTION_DECAY", 1.0)
+    monkeypatch.setattr(volatility, "DISPERSION_DECAY", 1.0)
+    held = following_period(whitening, state, prediction, growth, wealth, weights=growth[:1] / 4)
+    for one, two in zip(moving, held, strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def policies():

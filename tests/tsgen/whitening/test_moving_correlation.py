@@ -68,6 +68,7 @@ def test_the_root_is_applied_as_the_matrix_it_stands_for(n_slow):
     torch.testing.assert_close(root.whiten(root.colour(z)), z, rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(root.transposed(loads), loads @ expected, rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(root.dense(), expected, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(root.stacked(2).dense(), expected.repeat(2, 1, 1), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("along", [0.2, 1.0, 4.0])
