@@ -77,6 +77,14 @@ def memory_terms(memory: Tensor, sigma: Tensor) -> Tensor:
     return terms * sigma.clamp_max(_LARGEST_SIGMA)[..., None]
 
 
+def movement(memory: Tensor, sigma: Tensor, weights: Tensor) -> Tensor:
+    """`memory_terms` times their three weights, without making room for the terms; (path, asset)."""
+    market = memory.mean(dim=-2, keepdim=True)
+    own = memory - market
+    moved = weights[0] * own[..., 0] + weights[1] * own[..., 1] + weights[2] * market[..., 1]
+    return moved * sigma.clamp_max(_LARGEST_SIGMA)
+
+
 def fit_location_memory(shocks: Array, sigma: Array, burn_in: int) -> tuple[Array, Array]:
     """Weights of the three terms, and the movement of the location on every date.
 

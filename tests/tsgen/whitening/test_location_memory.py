@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsgen.whitening.location_memory import MEMORY_DECAY, fit_location_memory, memory_terms, remember
+from tsgen.whitening.location_memory import MEMORY_DECAY, fit_location_memory, memory_terms, movement, remember
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import colour, predict_paths
 
@@ -38,6 +38,13 @@ def test_terms_by_hand():
 # adds 11 to what is known of w_1, 11 / (1 - .64) to that of w_2 (11 between them) and 1 / (1 - .64) to that of w_3.
 DATES = 3006.0
 INFORMATION = DATES * np.array([[11.0, 11.0, 0.0], [11.0, 11.0 / 0.36, 0.0], [0.0, 0.0, 1.0 / 0.36]])
+
+
+def test_movement_is_the_terms_times_their_weights():
+    rng = np.random.default_rng(0)
+    memory, sigma, weights = (torch.from_numpy(rng.standard_normal(n)) for n in ((5, 3, 2), (5, 3), 3))
+    expected = memory_terms(memory, 4.0 * sigma.abs()) @ weights
+    torch.testing.assert_close(movement(memory, 4.0 * sigma.abs(), weights), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_known_numbers_are_found():
