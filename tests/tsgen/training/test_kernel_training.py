@@ -108,6 +108,7 @@ def test_training_is_reproducible_and_leaves_the_start_alone():
     assert not any(p.requires_grad for p in one.head.parameters())
 
 
+@pytest.mark.slow
 def test_whitened_normal_data_are_hardly_trained_on():
     times = []
     for seed in range(4):
