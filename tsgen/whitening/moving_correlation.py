@@ -3,7 +3,7 @@ r"""Correlation that moves slowly in all pairs, and fast in two numbers: along o
 All pairs follow ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``. With ``v`` the first principal direction of ``R_0`` and ``y``
 the standardised shocks, two averages move faster:
 
-    q <- .95 q + .05 (v'y)^2 / v'Rv                          variance along ``v``: in a rout everything falls together,
+    q <- .95 q + .05 * 2 min(v'y, 0)^2 / v'Rv                variance along ``v``, from falls: then all fall together,
     h <- .80 h + .20 H mean_i min(|u_i|, 2)                  size of what is left around it,
 
 where ``u_i`` is what a regression of ``y_i`` on ``v'y`` leaves, over its standard deviation. One series cannot tell a
@@ -17,6 +17,8 @@ moves scales. The weight ``w`` grows with the number of assets, 0.6 (n - 1) / (n
 
 References
 ----------
+Cappiello, Engle, Sheppard (2006), "Asymmetric dynamics in the correlations of global equity and bond returns", Journal
+of Financial Econometrics 4, for correlations that answer to falls.
 Herskovic, Kelly, Lustig, Van Nieuwerburgh (2016), "The common factor in idiosyncratic volatility", Journal of
 Financial Economics 119.
 """
@@ -70,7 +72,7 @@ class Direction(NamedTuple):
     """The direction that moves on its own, and what the slow correlation says of it."""
 
     axis: Tensor
-    """(asset,): v."""
+    """(asset,): v, signed so that bad news moves it down."""
     covariance: Tensor
     """(path or 1, asset): R v."""
 
@@ -88,9 +90,10 @@ class Direction(NamedTuple):
         load = self.stretch(along)[:, None] * self.axis
         return (1.0 + 2.0 * load * self.covariance + load.square() * self.variance[:, None]).sqrt()
 
-    def square(self, clipped: Tensor) -> Tensor:
-        """(path,): what a period adds to q, from clipped shocks (path, asset)."""
-        return ((clipped @ self.axis).square() / self.variance).clamp_max(_LARGEST_DIRECTION_SQUARE)
+    def fall(self, clipped: Tensor) -> Tensor:
+        """(path,): what a period adds to q, from clipped shocks (path, asset); nothing after a rise."""
+        down = (clipped @ self.axis).clamp_max(0.0)
+        return (2.0 * down.square() / self.variance).clamp_max(_LARGEST_DIRECTION_SQUARE)
 
     def residual_size(self, clipped: Tensor, along: Tensor) -> Tensor:
         """(path,): what a period adds to h before H, from clipped shocks (path, asset)."""

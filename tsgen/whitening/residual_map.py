@@ -3,7 +3,7 @@
 A mixture of a few Gaussians and a small network get the joint shape of innovations right and their far
 quantiles wrong: value at risk sees what a denoising loss hardly does. The map sends quantiles of what the head
 generates to quantiles of the residuals it was trained on (empirical core, generalised Pareto tails), coordinate
-by coordinate and then along the first principal direction, which decides the tail of a diversified portfolio.
+by coordinate and then along the loads of the equally weighted portfolio, whose tail no single coordinate decides.
 It is invertible and reads one period only, so paths stay adapted, and the relative entropy of two laws that
 share the map is unchanged.
 """

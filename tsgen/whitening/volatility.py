@@ -5,11 +5,9 @@ With ``e`` the standardised return, and for the decays k in (0.90, 0.98),
     A_k <- k A_k + (1 - k) N |e|,       L_k <- k L_k + (1 - k) M |e| 1(s e < 0),
 
 so volatility is a weighted average of past absolute shocks, positive by construction, with bad news (sign ``s``)
-counted apart. One series says little on today's volatility, all of them together say much: two more averages follow
-the shocks of the whole panel, each asset's in units of its own slow level,
+counted apart. The size C and the trend T of what the whole panel did (`tsgen.whitening.market_volatility`) come on top,
 
-    C <- .9 C + .1 P mean_i N_i |e_i| / A_.98,i,      D <- .8 D + .2 Q max(-mean_i s_i e_i / A_.98,i, 0),
-    sigma = c (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h D)),   weights >= 0 with sum 1.
+    sigma = c (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h max(T, 0))),   weights >= 0 with sum 1.
 
 The correlation, and the scale of what is left around its first direction, are those of
 `tsgen.whitening.moving_correlation`; its root does not depend on the order of the assets. The location is a shrunk
@@ -28,6 +26,15 @@ import torch
 from torch import Tensor
 
 from tsgen.whitening.location_memory import MEMORY_DECAY, movement, remember
+from tsgen.whitening.market_volatility import (
+    SIZE_DECAY,
+    SMOOTHING_DECAY,
+    TREND_DECAY,
+    market_moved,
+    market_shocks,
+    market_start,
+    market_terms,
+)
 from tsgen.whitening.moving_correlation import (
     CORRELATION_DECAY,
     CORRELATION_WEIGHTS,
@@ -43,11 +50,9 @@ from tsgen.whitening.moving_correlation import (
 from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
-MARKET_DECAYS = (0.90, 0.80)
 LEVEL_PULL = 0.005
 SMALLEST_SIGMA = 0.14
 _LARGEST_FEEDBACK = 30.0
-_LARGEST_MARKET_SHOCK = 5.0  # the jump of one stale stock is no rout of the panel
 
 _HELD = (
     8  # parts of the state of a roll-out; that of a recorded history has moments instead of their root and direction
@@ -72,7 +77,7 @@ class VolatilityNumbers(NamedTuple):
     leverage_sign: Tensor
     """(asset,): s; +1 where falls raise volatility, -1 where rises do."""
     market_scale: Tensor
-    """(2,): P and Q, make the shocks of C and D average to one."""
+    """(2,): P and Q, the scales of the panel's size and trend."""
     kappa: Tensor
     """(asset,): standard deviation of returns over their volatility, location included, at most 1.5 times ``unit``; the
     feedback of roll-outs is divided by it."""
@@ -82,19 +87,11 @@ class VolatilityNumbers(NamedTuple):
     correlation: Tensor
     """(asset, asset): R_0."""
     direction: Tensor
-    """(asset,): v."""
+    """(asset,): v, signed so that bad news moves it down."""
     dispersion_scale: Tensor
     """(): H, makes the sizes around ``v`` average to one."""
     level: Tensor
     """(asset,): mean log volatility on the training dates."""
-
-
-def market_shocks(ratios: Tensor, absolute_scale: Tensor, leverage_sign: Tensor) -> Tensor:
-    """What one period adds to C and D before P and Q, (path, 2), from shocks over slow levels (path, asset)."""
-    clipped = ratios.clamp(-_LARGEST_MARKET_SHOCK, _LARGEST_MARKET_SHOCK)
-    size = (clipped.abs() * absolute_scale).mean(dim=-1)
-    fall = (-(clipped * leverage_sign).mean(dim=-1)).clamp_min(0.0)
-    return torch.stack([size, fall], dim=-1)
 
 
 def slow_level(absolute: Tensor) -> Tensor:
@@ -136,16 +133,15 @@ class VolatilityWhitening:
     def start(self, n_paths: int) -> State:
         """Volatility at its long-run level, correlation at R_0."""
         ones = torch.ones(n_paths, self.n_assets, len(DECAYS), dtype=torch.float64)
-        market = torch.ones(n_paths, len(MARKET_DECAYS), dtype=torch.float64)
         fast = torch.ones(n_paths, dtype=torch.float64)
         memory = torch.zeros(n_paths, self.n_assets, 2, dtype=torch.float64)
         correlation = self.numbers.correlation.expand(n_paths, -1, -1).clone()
-        return ones, ones.clone(), market, memory, correlation, fast, fast.clone()
+        return ones, ones.clone(), market_start(n_paths), memory, correlation, fast, fast.clone()
 
     def _sigma(self, state: State) -> Tensor:
         absolute, leverage, market = state[:3]
         weights = self._like(absolute).weights
-        combined = slow_level(absolute) * (market @ weights[:, 4:].T)
+        combined = slow_level(absolute) * (market_terms(market) @ weights[:, 4:].T)
         # term by term: a sum over an axis of length two takes four times as long
         for column, average in enumerate((*absolute.unbind(dim=-1), *leverage.unbind(dim=-1))):
             combined = torch.addcmul(combined, average, weights[:, column])
@@ -183,14 +179,14 @@ class VolatilityWhitening:
         """Volatility filters fed with ``shock``, the memory of the location with ``move``."""
         absolute, leverage, market, memory = state[:4]
         numbers = self._like(absolute)
-        decays, market_decays = (absolute.new_tensor(k) for k in (DECAYS, MARKET_DECAYS))
+        decays = absolute.new_tensor(DECAYS)
         size = shock.abs()
         bad = size * numbers.leverage_scale * (numbers.leverage_sign * shock < 0)
         common = market_shocks(shock / slow_level(absolute), numbers.absolute_scale, numbers.leverage_sign)
         return (
             decays * absolute + (1 - decays) * (size * numbers.absolute_scale)[:, :, None],
             decays * leverage + (1 - decays) * bad[:, :, None],
-            market_decays * market + (1 - market_decays) * common * numbers.market_scale,
+            market_moved(market, common, numbers.market_scale),
             remember(memory, move, sigma),
         )
 
@@ -202,7 +198,7 @@ class VolatilityWhitening:
         direction = self._direction(state)
         size = direction.residual_size(clipped, along) * self._like(along).dispersion_scale
         return (
-            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * direction.square(clipped),
+            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * direction.fall(clipped),
             DISPERSION_DECAY * dispersion + (1 - DISPERSION_DECAY) * size,
         )
 
@@ -246,7 +242,7 @@ class VolatilityWhitening:
         """Constants of the recursion, for the reader."""
         return {
             "decays": list(DECAYS),
-            "market_decays": list(MARKET_DECAYS),
+            "market_decays": [SIZE_DECAY, SMOOTHING_DECAY, TREND_DECAY],
             "correlation_decay": CORRELATION_DECAY,
             "correlation_weights": list(CORRELATION_WEIGHTS),
             "direction_decay": DIRECTION_DECAY,

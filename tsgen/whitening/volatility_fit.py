@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tsgen.errors import DataError
 from tsgen.whitening.location_memory import fit_location_memory
+from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms
 from tsgen.whitening.moving_correlation import (
     CORRELATION_DECAY,
     DIRECTION_DECAY,
@@ -28,11 +29,9 @@ from tsgen.whitening.moving_correlation import (
 )
 from tsgen.whitening.volatility import (
     DECAYS,
-    MARKET_DECAYS,
     SMALLEST_SIGMA,
     VolatilityNumbers,
     VolatilityWhitening,
-    market_shocks,
     slow_level,
 )
 
@@ -43,7 +42,6 @@ _N_WEIGHTS = 6
 _POOLING = 3.0
 _LARGEST_SQUARE = 36.0  # a single price spike must not set the variance of a series
 _BURN_IN = 60
-_SMALLEST_MARKET_SHOCK = 0.01
 _SMALLEST_RESIDUAL = 0.01
 # fed back at a larger deviation, ordinary days of a series with rare giant moves let its volatility die out; over five
 # rolling origins before 2014 a ratio between 1.3 and 1.7 kept the path volatility of such a stock calibrated
@@ -54,7 +52,7 @@ _NORMAL_MEAN = float(1.0 - 2.0 * (3.0 * norm.pdf(3.0) + norm.sf(3.0)) + 2.0 * 9.
 
 class _Features(NamedTuple):
     shocks: Array  # (date, asset)
-    filtered: Array  # (date, asset, 6): A_.90, A_.98, L_.90, L_.98, A_.98 C, A_.98 D, known before the date
+    filtered: Array  # (date, asset, 6): A_.90, A_.98, L_.90, L_.98, A_.98 C, A_.98 max(T, 0), known before the date
     absolute_scale: Array
     leverage_scale: Array
     leverage_sign: Array
@@ -106,11 +104,9 @@ def _features(shocks: Array) -> _Features:
     parts = [_exponential_average(x, k) for x in (size, bad) for k in DECAYS]
     slow = slow_level(torch.from_numpy(parts[1])[..., None]).numpy()
     ratios, units = torch.from_numpy(shocks / slow), (torch.from_numpy(x) for x in (absolute_scale, sign))
-    common = market_shocks(ratios, *units).numpy()
-    market_scale = 1.0 / np.maximum(common[_burn_in(len(shocks)) :].mean(axis=0), _SMALLEST_MARKET_SHOCK)
-    for column, decay in enumerate(MARKET_DECAYS):
-        parts.append(slow * _exponential_average((common * market_scale)[:, [column]], decay))
-    return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign, market_scale)
+    scale, known = fit_market(market_shocks(ratios, *units), _burn_in(len(shocks)))
+    parts += [slow * term for term in market_terms(known).numpy().T[:, :, None]]
+    return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign, scale.numpy())
 
 
 def _burn_in(n_dates: int) -> int:
@@ -222,7 +218,7 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
         "kappa": kappa,
         "unit": unit,
         "correlation": correlation,
-        "direction": np.linalg.eigh(correlation)[1][:, -1],
+        "direction": _direction(correlation, features.leverage_sign),
         "dispersion_scale": np.ones(()),
         "level": np.log(sigma[burn_in:]).mean(axis=0),
     }
@@ -230,6 +226,12 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     standardised = torch.from_numpy((features.shocks - movement) / (sigma * unit))
     tensors["dispersion_scale"] = _dispersion_scale(standardised, tensors["correlation"], tensors["direction"], burn_in)
     return VolatilityWhitening(VolatilityNumbers(**tensors))
+
+
+def _direction(correlation: Array, leverage_sign: Array) -> Array:
+    """First principal direction; what raises the panel's volatility moves it down."""
+    first = np.linalg.eigh(correlation)[1][:, -1]
+    return first if first @ leverage_sign >= 0 else -first
 
 
 def _dispersion_scale(standardised: Tensor, average: Tensor, axis: Tensor, burn_in: int) -> Tensor:
@@ -244,6 +246,6 @@ def _dispersion_scale(standardised: Tensor, average: Tensor, axis: Tensor, burn_
         covariance[t] = slow_correlation(moments, average) @ axis
         moments = CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * torch.outer(clipped[t], clipped[t])
     direction = Direction(axis, covariance)
-    along = _exponential_average(direction.square(clipped)[:, None].numpy(), DIRECTION_DECAY)[:, 0]
+    along = _exponential_average(direction.fall(clipped)[:, None].numpy(), DIRECTION_DECAY)[:, 0]
     sizes = direction.residual_size(clipped, torch.from_numpy(along))
     return 1.0 / sizes[burn_in:].mean().clamp_min(_SMALLEST_RESIDUAL)

@@ -61,7 +61,8 @@ def record_of(model: Any, panel: tsgen.ReturnPanel, first: int, deviation: Array
 
         forecast = np.sort(losses(paths[:, 0]), axis=0)
         places = [round(level * N_SCENARIOS) for level in LEVELS]
-        var = 0.5 * (forecast[[p - 1 for p in places]] + forecast[places])
+        # at this place a scenario more is beyond the quantile with the probability of its level, whatever the law
+        var = np.quantile(forecast, LEVELS, axis=0, method="weibull")
         shortfall = np.stack([forecast[p:].mean(axis=0) for p in places])
         drawn = forecast[rng.integers(0, N_SCENARIOS, N_SIMULATED)]
         parts.append((energy, losses(realised[None])[0], var, shortfall, drawn.astype(np.float32)))

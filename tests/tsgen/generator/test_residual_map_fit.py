@@ -1,16 +1,27 @@
 """The residual map brings the generated innovations to the law of the residuals."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from tsgen.generator.generator_config import GeneratorConfig
-from tsgen.generator.residual_map_fit import BANK, LEVELS, fit_residual_map, innovation_bank, residual_quantiles
+from tsgen.generator.residual_map_fit import (
+    BANK,
+    LEVELS,
+    common_direction,
+    fit_residual_map,
+    innovation_bank,
+    residual_quantiles,
+)
 from tsgen.generator.whitened_data import whitened_rows
 from tsgen.sampling.adapted_sampler import ConditionalSampler
 from tsgen.training.head_selection import build_head, closed_form_shape
 from tsgen.whitening.identity import IdentityWhitening
+from tsgen.whitening.volatility_fit import fit_volatility
+from tsgen.whitening.whitening_protocol import colour
 
 N_BANK, N_ROWS = 20_000, 4_000
 
@@ -88,3 +99,22 @@ def test_bank_of_a_symmetric_law_has_mean_zero():
     assert bank.shape == (BANK, 3)
     assert np.abs(bank.mean(axis=0)).max() < 1e-6
     assert bank.std(axis=0) == pytest.approx(1.0, abs=4 / np.sqrt(BANK))
+
+
+def test_common_direction_is_what_the_equally_weighted_portfolio_loads_on():
+    """Also where volatilities differ tenfold: its return is the loads times the innovations, in the long run."""
+    rng = np.random.default_rng(8)
+    shocks = rng.normal(size=(800, 3)) + 0.8 * rng.normal(size=(800, 1))
+    whitening = fit_volatility(shocks * np.array([0.001, 0.01, 0.003]))
+    found = common_direction(SimpleNamespace(whitening=whitening))
+    innovations = torch.from_numpy(rng.normal(size=(50, 3)))
+    state = whitening.start(50)
+    portfolio = (colour(whitening.predict(state), innovations) - whitening.numbers.mean).mean(dim=1).numpy()
+    ratio = portfolio / (innovations.numpy() @ found)
+    assert ratio == pytest.approx(ratio[0], rel=1e-9)
+    assert np.linalg.norm(found) == pytest.approx(1.0, rel=1e-12)
+
+
+def test_a_single_series_has_no_common_direction():
+    single = fit_volatility(0.01 * normals(9, 300)[:, :1])
+    assert common_direction(SimpleNamespace(whitening=single)).tolist() == [0.0]

@@ -93,15 +93,17 @@ def test_size_around_the_direction_scales_what_the_market_does_not_explain(dispe
     torch.testing.assert_close(found, (1 + (N - 1) * RHO) * along + around)
 
 
-def test_a_common_move_raises_the_direction_and_a_spread_the_size_around_it():
+def test_a_common_fall_raises_the_direction_and_a_spread_the_size_around_it():
     whitening = _equicorrelated()
     numbers, state = whitening.numbers, whitening.start(1)
     one = whitening.predict(state).scale
-    together, apart = (whitening.observe(state, numbers.mean + one * x) for x in (torch.ones(N).double(), ALTERNATING))
-    # (v'1)^2 = n over v'Rv = 1 + (n - 1) rho
-    expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 4 / 1.9
+    ones = torch.ones(N, dtype=torch.float64)
+    together, apart, up = (whitening.observe(state, numbers.mean + one * x) for x in (-ones, ALTERNATING, ones))
+    # twice (v'1)^2 = n over v'Rv = 1 + (n - 1) rho; a rise is no news
+    expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 2 * 4 / 1.9
     assert float(together[5]) == pytest.approx(expected, rel=1e-12)
     assert float(apart[5]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
+    assert float(up[5]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
     # the market explains a common move entirely and an alternating one not at all; the variance it leaves of a
     # series is 1 - (1 + (n - 1) rho) / n
     assert float(together[6]) == pytest.approx(DISPERSION_DECAY, rel=1e-12)
