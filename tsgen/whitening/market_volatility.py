@@ -48,9 +48,14 @@ def market_moved(market: Tensor, shocks: Tensor, scale: Tensor) -> Tensor:
     return torch.stack([size, smooth, trend], dim=-1)
 
 
+def market_trend(market: Tensor) -> Tensor:
+    """T; (..., 3) to (...)."""
+    return market[..., 2]
+
+
 def market_terms(market: Tensor) -> Tensor:
     """What volatility reads, C and max(T, 0); (..., 3) to (..., 2)."""
-    return torch.stack([market[..., 1], market[..., 2].clamp_min(0.0)], dim=-1)
+    return torch.stack([market[..., 1], market_trend(market).clamp_min(0.0)], dim=-1)
 
 
 def fit_market(shocks: Tensor, burn_in: int) -> tuple[Tensor, Tensor]:

@@ -1,24 +1,26 @@
 r"""Correlation that moves slowly in all pairs, and fast in two numbers: along one direction, and around it.
 
 All pairs follow ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``. With ``v`` the first principal direction of ``R_0`` and ``y``
-the standardised shocks, two averages move faster:
+the standardised shocks, clipped at four, two averages move faster:
 
-    q <- .95 q + .05 * 2 min(v'y, 0)^2 / v'Rv                variance along ``v``, from falls: then all fall together,
+    q <- .95 q + .05 min((v'y)^2 / v'Rv, 16)                 size along ``v``: in a rout everything falls together,
     h <- .80 h + .20 H mean_i min(|u_i|, 2)                  size of what is left around it,
 
-where ``u_i`` is what a regression of ``y_i`` on ``v'y`` leaves, over its standard deviation. One series cannot tell a
-quiet day from a quiet market; what twenty of them do apart from the market is measured well every day, and persists.
-The innovations are coloured in that order,
+where ``u_i`` is what a regression on the direction leaves of ``y_i``, over its standard deviation. One series cannot
+tell a quiet day from a quiet market; what twenty of them do apart from the market is measured well every day, and
+persists. The innovations are coloured in that order,
 
-    x = D^{-1} (I + s v v') R^{1/2} (vv' + (1 + w (h - 1)) (I - vv')) z,        1 + s = sqrt((1 + q) / 2),
+    x = D^{-1} (I + s v v') R^{1/2} (vv' + (1 + w (h - 1)) (I - vv')) z,        1 + s = sqrt((1 + p) / 2),
+    p = max(q + 0.6 (T - 1), 0.1),
 
-with ``D`` the deviations of ``(I + s v v') R (I + s v v')``: variance along ``v`` moves correlations only, the rest
-moves scales. The weight ``w`` grows with the number of assets, 0.6 (n - 1) / (n + 1).
+with ``T`` the trend of the market (`tsgen.whitening.market_volatility`), because correlations rise when markets fall,
+and ``D`` the deviations of ``(I + s v v') R (I + s v v')``: pressure ``p`` along ``v`` moves correlations only, the
+rest moves scales. The weight ``w`` grows with the number of assets, 0.6 (n - 1) / (n + 1).
 
 References
 ----------
 Cappiello, Engle, Sheppard (2006), "Asymmetric dynamics in the correlations of global equity and bond returns", Journal
-of Financial Econometrics 4, for correlations that answer to falls.
+of Financial Econometrics 4.
 Herskovic, Kelly, Lustig, Van Nieuwerburgh (2016), "The common factor in idiosyncratic volatility", Journal of
 Financial Economics 119.
 """
@@ -33,6 +35,8 @@ CORRELATION_WEIGHTS = (0.3, 0.7)
 DIRECTION_DECAY = 0.95
 DIRECTION_WEIGHT = 0.5
 DISPERSION_DECAY = 0.80
+TREND_WEIGHT = 0.6
+_SMALLEST_PRESSURE = 0.1
 _DISPERSION_WEIGHT = 0.6
 _LARGEST_SHOCK = 4.0
 _LARGEST_DIRECTION_SQUARE = 16.0
@@ -68,11 +72,26 @@ def clipped_shocks(standardised: Tensor) -> Tensor:
     return standardised.clamp(-_LARGEST_SHOCK, _LARGEST_SHOCK)
 
 
+def pressure_on_direction(along: Tensor, trend: Tensor) -> Tensor:
+    """The number ``p``, from ``q`` and the market's trend T, all (path,)."""
+    return (along + TREND_WEIGHT * (trend - 1.0)).clamp_min(_SMALLEST_PRESSURE)
+
+
+def stretched(values: Tensor, axis: Tensor, stretch: Tensor) -> Tensor:
+    """``(I + s v v')`` times every row of values (path, asset)."""
+    return torch.addcmul(values, (stretch * (values @ axis))[:, None], axis)
+
+
+def unstretched(values: Tensor, axis: Tensor, stretch: Tensor) -> Tensor:
+    """The inverse of `stretched`."""
+    return stretched(values, axis, -stretch / (1.0 + stretch))
+
+
 class Direction(NamedTuple):
     """The direction that moves on its own, and what the slow correlation says of it."""
 
     axis: Tensor
-    """(asset,): v, signed so that bad news moves it down."""
+    """(asset,): v."""
     covariance: Tensor
     """(path or 1, asset): R v."""
 
@@ -81,26 +100,27 @@ class Direction(NamedTuple):
         """(path or 1,): v'Rv."""
         return self.covariance @ self.axis
 
-    def stretch(self, along: Tensor) -> Tensor:
-        """S from q, both (path,)."""
-        return (1.0 - DIRECTION_WEIGHT + DIRECTION_WEIGHT * along).sqrt() - 1.0
+    def stretch(self, pressure: Tensor) -> Tensor:
+        """The number ``s`` from ``p``, both (path,)."""
+        return (1.0 - DIRECTION_WEIGHT + DIRECTION_WEIGHT * pressure).sqrt() - 1.0
 
-    def deviations(self, along: Tensor) -> Tensor:
-        """From q, (path,): the diagonal of D, (path, asset)."""
-        load = self.stretch(along)[:, None] * self.axis
+    def deviations(self, pressure: Tensor) -> Tensor:
+        """The diagonal of D, (path, asset), from ``p``, (path,)."""
+        load = self.stretch(pressure)[:, None] * self.axis
         return (1.0 + 2.0 * load * self.covariance + load.square() * self.variance[:, None]).sqrt()
 
-    def fall(self, clipped: Tensor) -> Tensor:
-        """(path,): what a period adds to q, from clipped shocks (path, asset); nothing after a rise."""
-        down = (clipped @ self.axis).clamp_max(0.0)
-        return (2.0 * down.square() / self.variance).clamp_max(_LARGEST_DIRECTION_SQUARE)
+    def square(self, clipped: Tensor) -> Tensor:
+        """(path,): what a period adds to q, from clipped shocks (path, asset)."""
+        return ((clipped @ self.axis).square() / self.variance).clamp_max(_LARGEST_DIRECTION_SQUARE)
 
-    def residual_size(self, clipped: Tensor, along: Tensor) -> Tensor:
-        """(path,): what a period adds to h before H, from clipped shocks (path, asset)."""
+    def residual_size(self, clipped: Tensor, pressure: Tensor) -> Tensor:
+        """(path,): what a period adds to h before H, from clipped shocks (path, asset) and p (path,)."""
+        stretch = self.stretch(pressure)
+        straight = unstretched(clipped * self.deviations(pressure), self.axis, stretch)  # has the slow correlation
         explained = self.covariance / self.variance[:, None]
-        left = clipped - explained * (clipped @ self.axis)[:, None]
+        left = straight - explained * (straight @ self.axis)[:, None]
         variance = (1.0 - explained * self.covariance).clamp_min(_SMALLEST_RESIDUAL_VARIANCE)
-        return (self.deviations(along) * left.abs() * variance.rsqrt()).clamp_max(_LARGEST_RESIDUAL).mean(dim=-1)
+        return (left.abs() * variance.rsqrt()).clamp_max(_LARGEST_RESIDUAL).mean(dim=-1)
 
 
 class DirectedRoot(NamedTuple):
@@ -120,11 +140,11 @@ class DirectedRoot(NamedTuple):
     def colour(self, innovations: Tensor) -> Tensor:
         """Standardised shocks of innovations (path, asset)."""
         bent = self._spread(innovations, self.around)
-        return self._stretched(self._by_slow(bent), self.stretch) / self.deviations
+        return stretched(self._by_slow(bent), self.axis, self.stretch) / self.deviations
 
     def whiten(self, standardised: Tensor) -> Tensor:
         """Innovations of standardised shocks (path, asset)."""
-        straight = self._stretched(standardised * self.deviations, -self.stretch / (1.0 + self.stretch))
+        straight = unstretched(standardised * self.deviations, self.axis, self.stretch)
         return self._spread(torch.linalg.solve(self.slow, straight[:, :, None])[:, :, 0], 1.0 / self.around)
 
     def transposed(self, loads: Tensor) -> Tensor:
@@ -145,9 +165,6 @@ class DirectedRoot(NamedTuple):
         """The matrices, (path, asset, asset)."""
         columns = torch.eye(len(self.axis), dtype=self.slow.dtype, device=self.slow.device)
         return self.transposed(columns.expand(len(self.stretch), -1, -1))
-
-    def _stretched(self, values: Tensor, stretch: Tensor) -> Tensor:
-        return torch.addcmul(values, (stretch * (values @ self.axis))[:, None], self.axis)
 
     def _spread(self, values: Tensor, around: Tensor) -> Tensor:
         return torch.addcmul(around[:, None] * values, ((1.0 - around) * (values @ self.axis))[:, None], self.axis)

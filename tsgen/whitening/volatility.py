@@ -34,6 +34,7 @@ from tsgen.whitening.market_volatility import (
     market_shocks,
     market_start,
     market_terms,
+    market_trend,
 )
 from tsgen.whitening.moving_correlation import (
     CORRELATION_DECAY,
@@ -44,6 +45,7 @@ from tsgen.whitening.moving_correlation import (
     Direction,
     clipped_shocks,
     dispersion_weight,
+    pressure_on_direction,
     slow_correlation,
     symmetric_root,
 )
@@ -87,7 +89,7 @@ class VolatilityNumbers(NamedTuple):
     correlation: Tensor
     """(asset, asset): R_0."""
     direction: Tensor
-    """(asset,): v, signed so that bad news moves it down."""
+    """(asset,): v."""
     dispersion_scale: Tensor
     """(): H, makes the sizes around ``v`` average to one."""
     level: Tensor
@@ -158,14 +160,16 @@ class VolatilityWhitening:
         axis = self._like(state[0]).direction
         return Direction(axis, state[5] if len(state) == _HELD else self._slow(state[4]) @ axis)
 
+    def _pressure(self, state: State) -> Tensor:
+        return pressure_on_direction(state[-2], market_trend(state[2]))
+
     def _root(self, state: State) -> DirectedRoot | None:
         if self.n_assets == 1:
             return None
         slow = state[4] if len(state) == _HELD else symmetric_root(self._slow(state[4]))
-        along, dispersion = state[-2:]
-        direction = self._direction(state)
-        around = 1.0 + dispersion_weight(self.n_assets) * (dispersion - 1.0)
-        return DirectedRoot(slow, direction.axis, direction.stretch(along), around, direction.deviations(along))
+        direction, pressure = self._direction(state), self._pressure(state)
+        around = 1.0 + dispersion_weight(self.n_assets) * (state[-1] - 1.0)
+        return DirectedRoot(slow, direction.axis, direction.stretch(pressure), around, direction.deviations(pressure))
 
     def predict(self, state: State) -> Prediction:
         """Location, scale and correlation root for the next period; features are log volatilities."""
@@ -196,9 +200,9 @@ class VolatilityWhitening:
         if self.n_assets == 1:
             return along, dispersion
         direction = self._direction(state)
-        size = direction.residual_size(clipped, along) * self._like(along).dispersion_scale
+        size = direction.residual_size(clipped, self._pressure(state)) * self._like(along).dispersion_scale
         return (
-            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * direction.fall(clipped),
+            DIRECTION_DECAY * along + (1 - DIRECTION_DECAY) * direction.square(clipped),
             DISPERSION_DECAY * dispersion + (1 - DISPERSION_DECAY) * size,
         )
 

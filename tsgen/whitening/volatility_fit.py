@@ -19,12 +19,13 @@ from torch import Tensor
 
 from tsgen.errors import DataError
 from tsgen.whitening.location_memory import fit_location_memory
-from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms
+from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms, market_trend
 from tsgen.whitening.moving_correlation import (
     CORRELATION_DECAY,
     DIRECTION_DECAY,
     Direction,
     clipped_shocks,
+    pressure_on_direction,
     slow_correlation,
 )
 from tsgen.whitening.volatility import (
@@ -57,6 +58,7 @@ class _Features(NamedTuple):
     leverage_scale: Array
     leverage_sign: Array
     market_scale: Array
+    trend: Array  # (date,): T, known before the date
 
 
 def shrunk_mean(returns: Array) -> Array:
@@ -106,7 +108,15 @@ def _features(shocks: Array) -> _Features:
     ratios, units = torch.from_numpy(shocks / slow), (torch.from_numpy(x) for x in (absolute_scale, sign))
     scale, known = fit_market(market_shocks(ratios, *units), _burn_in(len(shocks)))
     parts += [slow * term for term in market_terms(known).numpy().T[:, :, None]]
-    return _Features(shocks, np.stack(parts, axis=-1), absolute_scale, leverage_scale, sign, scale.numpy())
+    return _Features(
+        shocks,
+        np.stack(parts, axis=-1),
+        absolute_scale,
+        leverage_scale,
+        sign,
+        scale.numpy(),
+        market_trend(known).numpy(),
+    )
 
 
 def _burn_in(n_dates: int) -> int:
@@ -218,23 +228,18 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
         "kappa": kappa,
         "unit": unit,
         "correlation": correlation,
-        "direction": _direction(correlation, features.leverage_sign),
+        "direction": np.linalg.eigh(correlation)[1][:, -1],
         "dispersion_scale": np.ones(()),
         "level": np.log(sigma[burn_in:]).mean(axis=0),
     }
     tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()}
     standardised = torch.from_numpy((features.shocks - movement) / (sigma * unit))
-    tensors["dispersion_scale"] = _dispersion_scale(standardised, tensors["correlation"], tensors["direction"], burn_in)
+    trend = torch.from_numpy(features.trend)
+    tensors["dispersion_scale"] = _dispersion_scale(standardised, trend, tensors["correlation"], tensors["direction"])
     return VolatilityWhitening(VolatilityNumbers(**tensors))
 
 
-def _direction(correlation: Array, leverage_sign: Array) -> Array:
-    """First principal direction; what raises the panel's volatility moves it down."""
-    first = np.linalg.eigh(correlation)[1][:, -1]
-    return first if first @ leverage_sign >= 0 else -first
-
-
-def _dispersion_scale(standardised: Tensor, average: Tensor, axis: Tensor, burn_in: int) -> Tensor:
+def _dispersion_scale(standardised: Tensor, trend: Tensor, average: Tensor, axis: Tensor) -> Tensor:
     """One over the mean size of what the direction leaves."""
     n_dates, n_assets = standardised.shape
     if n_assets == 1:
@@ -246,6 +251,6 @@ def _dispersion_scale(standardised: Tensor, average: Tensor, axis: Tensor, burn_
         covariance[t] = slow_correlation(moments, average) @ axis
         moments = CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * torch.outer(clipped[t], clipped[t])
     direction = Direction(axis, covariance)
-    along = _exponential_average(direction.fall(clipped)[:, None].numpy(), DIRECTION_DECAY)[:, 0]
-    sizes = direction.residual_size(clipped, torch.from_numpy(along))
-    return 1.0 / sizes[burn_in:].mean().clamp_min(_SMALLEST_RESIDUAL)
+    along = _exponential_average(direction.square(clipped)[:, None].numpy(), DIRECTION_DECAY)[:, 0]
+    sizes = direction.residual_size(clipped, pressure_on_direction(torch.from_numpy(along), trend))
+    return 1.0 / sizes[_burn_in(n_dates) :].mean().clamp_min(_SMALLEST_RESIDUAL)

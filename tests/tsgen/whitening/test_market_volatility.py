@@ -172,7 +172,6 @@ def test_mirrored_returns_have_mirrored_innovations():
     for sign in (1.0, -1.0):
         path = torch.from_numpy(sign * returns)[None]
         whitening = fit_volatility(sign * returns)
-        assert sign * float(whitening.numbers.direction.sum()) > 0.0
         rows.append(whiten_paths(whitening, path, whitening.start(1)).innovations[0])
     # two runs of the optimiser of the weights: their tolerance, not rounding
     torch.testing.assert_close(rows[0], -rows[1], rtol=1e-3, atol=1e-3)

@@ -46,11 +46,12 @@ def _equicorrelated():
     )
 
 
-def _covariance(whitening, *, along=1.0, dispersion=1.0):
-    """Covariance of the standardised shocks when the two fast averages have these values."""
+def _covariance(whitening, *, along=1.0, dispersion=1.0, trend=1.0):
+    """Covariance of the standardised shocks when the two fast averages and the market's trend have these values."""
     state = whitening.start(1)
     moving = (torch.full((1,), x, dtype=torch.float64) for x in (along, dispersion))
-    root = whitening.predict((*state[:5], *moving)).root.dense()[0]
+    market = torch.tensor([[1.0, 1.0, trend]], dtype=torch.float64)
+    root = whitening.predict((*state[:2], market, *state[3:5], *moving)).root.dense()[0]
     return root @ root.T
 
 
@@ -71,9 +72,10 @@ def test_the_root_is_applied_as_the_matrix_it_stands_for(n_slow):
     torch.testing.assert_close(root.stacked(2).dense(), expected.repeat(2, 1, 1), rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("along", [0.2, 1.0, 4.0])
-def test_variance_along_the_direction_moves_every_correlation(along):
-    found = _covariance(_equicorrelated(), along=along)
+@pytest.mark.parametrize(("along", "trend"), [(0.2, 1.0), (1.0, 1.0), (4.0, 1.0), (1.0, 2.0), (1.0, -3.0)])
+def test_variance_along_the_direction_moves_every_correlation(along, trend):
+    found = _covariance(_equicorrelated(), along=along, trend=trend)
+    along = max(along + 0.6 * (trend - 1.0), 0.1)  # a fall of the market counts like size along the direction
     # variance 1 + (n - 1) rho along the ones times f adds (f - 1)(1 + (n - 1) rho) / n to every entry
     added = DIRECTION_WEIGHT * (along - 1.0) * (1 + (N - 1) * RHO) / N
     expected = (RHO + added) / (1.0 + added)
@@ -93,17 +95,15 @@ def test_size_around_the_direction_scales_what_the_market_does_not_explain(dispe
     torch.testing.assert_close(found, (1 + (N - 1) * RHO) * along + around)
 
 
-def test_a_common_fall_raises_the_direction_and_a_spread_the_size_around_it():
+def test_a_common_move_raises_the_direction_and_a_spread_the_size_around_it():
     whitening = _equicorrelated()
     numbers, state = whitening.numbers, whitening.start(1)
     one = whitening.predict(state).scale
-    ones = torch.ones(N, dtype=torch.float64)
-    together, apart, up = (whitening.observe(state, numbers.mean + one * x) for x in (-ones, ALTERNATING, ones))
-    # twice (v'1)^2 = n over v'Rv = 1 + (n - 1) rho; a rise is no news
-    expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 2 * 4 / 1.9
+    together, apart = (whitening.observe(state, numbers.mean + one * x) for x in (torch.ones(N).double(), ALTERNATING))
+    # (v'1)^2 = n over v'Rv = 1 + (n - 1) rho
+    expected = DIRECTION_DECAY + (1 - DIRECTION_DECAY) * 4 / 1.9
     assert float(together[5]) == pytest.approx(expected, rel=1e-12)
     assert float(apart[5]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
-    assert float(up[5]) == pytest.approx(DIRECTION_DECAY, rel=1e-12)
     # the market explains a common move entirely and an alternating one not at all; the variance it leaves of a
     # series is 1 - (1 + (n - 1) rho) / n
     assert float(together[6]) == pytest.approx(DISPERSION_DECAY, rel=1e-12)
@@ -124,6 +124,28 @@ def test_the_jump_of_one_series_counts_as_two_deviations():
     assert float(size) == pytest.approx((2.0 + others) / n, rel=1e-12)
 
 
+@pytest.mark.parametrize("along", [1.0, 4.0, 12.0])
+def test_a_rout_is_no_size_around_the_direction(along):
+    """With unequal loads too, what is left of shocks drawn from the model has unit scale and no memory of the move."""
+    load = torch.linspace(0.3, 0.9, 12, dtype=torch.float64)
+    correlation = torch.outer(load, load)
+    correlation.fill_diagonal_(1.0)
+    axis = torch.linalg.eigh(correlation).eigenvectors[:, -1]
+    direction, pressure = (
+        Direction(axis, (correlation @ axis)[None]),
+        torch.full((200_000,), along, dtype=torch.float64),
+    )
+    stretch, deviations = direction.stretch(pressure[:1]), direction.deviations(pressure[:1])
+    slow = moving_correlation.symmetric_root(correlation[None])
+    y = DirectedRoot(slow, axis, stretch, torch.ones(1).double(), deviations).colour(_draws(200_000, 12, seed=7))
+    size = direction.residual_size(y, pressure)
+    # E min(|Z|, 2) = sqrt(2/pi) (1 - e^-2) + 4 P(Z > 2); correlated sizes of 12 series: deviation below .4 a date
+    expected = np.sqrt(2 / np.pi) * (1 - np.exp(-2.0)) + 4 * 0.0227501
+    assert float(size.mean()) == pytest.approx(expected, abs=4 * 0.4 / np.sqrt(200_000))
+    move = (y @ axis).abs()
+    assert abs(float(torch.corrcoef(torch.stack([size, move]))[0, 1])) < 4 / np.sqrt(200_000)
+
+
 def _gaussian_loss(whitening, panel, first):
     prediction, rows, _ = predict_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1))
     z = whiten(prediction, rows)
@@ -132,7 +154,7 @@ def _gaussian_loss(whitening, panel, first):
 
 
 def test_a_common_size_of_own_shocks_is_followed(monkeypatch):
-    panel = _panel(2500, 12, spread=0.35, seed=1)
+    panel = _panel(4500, 12, spread=0.35, seed=1)
     whitening = fit_volatility(panel[:1500])
     followed = _gaussian_loss(whitening, panel, 1500)
     monkeypatch.setattr(moving_correlation, "_DISPERSION_WEIGHT", 0.0)
