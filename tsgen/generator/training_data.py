@@ -17,6 +17,7 @@ from tsgen.whitening.volatility_fit import SHORTEST_PANEL
 
 SHORTEST_TRAINING_PANEL = 2 * SHORTEST_PANEL
 FEWEST_TRAINING_PATHS = 100
+_COPY = 1.0 - 1e-9  # rounding of prices to cents leaves correlations below it
 
 
 class TrainingData(NamedTuple):
@@ -39,7 +40,7 @@ def training_data(data: ReturnPanel | ScenarioSet, config: GeneratorConfig) -> T
     Raises
     ------
     DataError
-        If there are too few dates or paths, or the paths are weighted or constant.
+        If there are too few dates or paths, the paths are weighted or constant, or two series of a panel are the same.
     ConfigError
         If the data have another type, or the whitening needs a history and got paths.
     """
@@ -59,10 +60,24 @@ def training_data(data: ReturnPanel | ScenarioSet, config: GeneratorConfig) -> T
 
 def _from_panel(panel: ReturnPanel) -> TrainingData:
     panel.require_history(SHORTEST_TRAINING_PANEL, purpose="fitting a generator")
+    _refuse_copies(panel)
     values = torch.from_numpy(panel.values.copy())[None]
     return TrainingData(
         values, True, panel.assets, panel.kind, panel.frequency, panel.dates[0], panel.dates[-1], panel.fingerprint()
     )
+
+
+def _refuse_copies(panel: ReturnPanel) -> None:
+    """A series that is another one, or a multiple of it, has no law of its own."""
+    correlation = np.abs(np.corrcoef(panel.values.T).reshape(len(panel.assets), -1))
+    pairs = np.argwhere(np.triu(correlation, k=1) > _COPY)
+    if len(pairs):
+        first, second = (panel.assets[i] for i in pairs[0])
+        others = "" if len(pairs) == 1 else f" ({len(pairs)} such pairs in all)"
+        raise DataError(
+            f"{first} and {second} are the same series up to scale and level{others}: their correlation would be "
+            "singular. Leave one out; its scenarios follow from the other's."
+        )
 
 
 def _from_scenarios(scenarios: ScenarioSet) -> TrainingData:

@@ -3,9 +3,10 @@ r"""What a portfolio's next return and the volatility after it look like, linear
 To first order the return of portfolio ``s`` is :math:`l_s + a_s' z`. The deviation of the return *after* that is, for
 the filters of volatility that exist, close to piecewise linear in the standardised shocks ``y = root z``:
 :math:`d_s + \sum_i (h_{si} |y_i| + c_{si} y_i)`. The coefficients come from the whitening itself, by differentiating
-its forecast at shocks of plus and minus two deviations, once per period instead of once per noise level. A correlation
-that moves with the square of a common move is taken as it is today: two deviations of every asset at once are about
-four of the market, where its slope is several times that of an ordinary day.
+its forecast at shocks of plus and minus two deviations, once per period instead of once per noise level. A root that
+moves fast (`tsgen.whitening.moving_correlation`) is taken as it is today: two deviations of every asset at once are
+about four of the market, where the slopes of its averages are several times those of an ordinary day, and foreseen
+deviations were further off with them than without.
 """
 
 from typing import NamedTuple
@@ -123,7 +124,7 @@ def deviation_after(following: FollowingPeriod, shocks: Tensor, sine: float) -> 
 
 
 def deviation_slope(following: FollowingPeriod, shocks: Tensor, sine: float) -> Tensor:
-    """Derivative of `deviation_after` with respect to the shocks, (path, portfolio, asset)."""
+    """Derivative of `deviation_after` above its floor with respect to the shocks, (path, portfolio, asset)."""
     return following.even * (shocks / _sizes(shocks, sine))[:, None] + following.odd
 
 

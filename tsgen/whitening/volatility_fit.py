@@ -1,6 +1,6 @@
 """Closed-form and maximum-likelihood fit of the volatility whitening to one panel.
 
-Means are shrunk half-way to the James-Stein mean; the six weights per asset maximise a Student-t likelihood
+Means are half of the James-Stein mean; the six weights per asset maximise a Student-t likelihood
 and are pooled across assets (a mixed panel and a homogeneous one both profit); the memory of the location is
 fitted to returns in units of that volatility; the long-run correlation is the Ledoit-Wolf estimate. Takes about a
 second for 20 assets and 5,000 days.

@@ -5,6 +5,7 @@ State goes in and comes out as a tuple of tensors with the path as leading axis;
 paths), so the two cannot drift apart.
 """
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -68,14 +69,24 @@ class Whitening(Protocol):
         ...
 
 
-def whiten(prediction: Prediction, returns: Tensor) -> Tensor:
-    """Innovations of ``returns`` (path, asset) under a prediction."""
+def whiten(prediction: Prediction, returns: Tensor, *, largest_mixed: float = math.inf) -> Tensor:
+    """Innovations of ``returns`` (path, asset) under a prediction.
+
+    What a standardised shock exceeds ``largest_mixed`` by stays with its own series: undoing the correlation would
+    otherwise give a third of one series' price spike to the others, and their tails would be learnt from it. With a
+    finite bound such a row is no longer what `colour` inverts.
+    """
     standardised = (returns - prediction.location) / prediction.scale
     if prediction.root is None:
         return standardised
-    if not isinstance(prediction.root, Tensor):
-        return prediction.root.whiten(standardised)
-    return torch.linalg.solve(prediction.root, standardised[:, :, None])[:, :, 0]
+    mixed = standardised.clamp(-largest_mixed, largest_mixed)
+    return _unmixed(prediction.root, mixed) + (standardised - mixed)
+
+
+def _unmixed(root: Tensor | LowRankRoot | DirectedRoot, standardised: Tensor) -> Tensor:
+    if not isinstance(root, Tensor):
+        return root.whiten(standardised)
+    return torch.linalg.solve(root, standardised[:, :, None])[:, :, 0]
 
 
 def colour(prediction: Prediction, innovations: Tensor) -> Tensor:
@@ -100,7 +111,9 @@ class WhitenedPaths(NamedTuple):
     """State after the last period."""
 
 
-def whiten_paths(whitening: Whitening, returns: Tensor, state: State) -> WhitenedPaths:
+def whiten_paths(
+    whitening: Whitening, returns: Tensor, state: State, *, largest_mixed: float = math.inf
+) -> WhitenedPaths:
     """Whiten recorded paths period by period, each with its own past only.
 
     Parameters
@@ -109,6 +122,8 @@ def whiten_paths(whitening: Whitening, returns: Tensor, state: State) -> Whitene
     returns : Tensor of shape (path, time, asset), float64
     state : State
         Before the first of these periods.
+    largest_mixed : float
+        See `whiten`.
 
     Returns
     -------
@@ -117,7 +132,7 @@ def whiten_paths(whitening: Whitening, returns: Tensor, state: State) -> Whitene
     """
     n_paths, n_periods, _ = returns.shape
     prediction, flat, final = predict_paths(whitening, returns, state)
-    innovations = whiten(prediction, flat)
+    innovations = whiten(prediction, flat, largest_mixed=largest_mixed)
 
     def to_paths(rows: Tensor) -> Tensor:
         return rows.view(n_periods, n_paths, -1).transpose(0, 1).contiguous()

@@ -15,12 +15,14 @@ from tsgen.generator import GeneratorConfig
 from tsgen.generator.held_out_choice import choose_on_held_out
 from tsgen.generator.storage import description_digest
 from tsgen.generator.training_data import training_data
+from tsgen.generator.whitened_data import fit_whitening, whitened_rows
 from tsgen.marketdata import ReturnPanel
 from tsgen.progress import silent
 from tsgen.random_streams import dated_seed
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
+from tsgen.whitening.whitening_protocol import whiten_paths
 
 FAST = GeneratorConfig.preset("fast")
 SMALL = GeneratorConfig(
@@ -438,3 +440,30 @@ def test_what_competes_has_not_seen_the_validation_part(panel):
     assert chosen[0].comparisons != chosen[1].comparisons
     for name, value in one.items():
         torch.testing.assert_close(value, two[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("copy", [lambda x: x, lambda x: -2.0 * x, lambda x: 0.5 * x + 0.001])
+def test_a_series_given_twice_is_refused(panel, copy):
+    frame = panel.returns.copy()
+    frame["C"] = copy(frame["A"])
+    with pytest.raises(DataError, match="A and C are the same series up to scale"):
+        tsgen.fit_generator(ReturnPanel(frame, kind="log"), FAST, seed=0)
+
+
+def test_the_price_spike_of_one_series_is_no_tail_of_the_others(panel):
+    values = panel.values.copy()
+    values[300, 0] = 1.0
+    paths = torch.from_numpy(values)[None]
+    whitening = fit_whitening(paths, is_panel=True, config=FAST, family="")
+    rows = whitened_rows(whitening, paths, FAST, "cpu").innovations[0, 300].abs()
+    mixed = whiten_paths(whitening, paths, whitening.start(1)).innovations[0, 300].abs()
+    assert float(mixed[1:].min()) > 6.0  # undoing the correlation hands them a share
+    # a share below one half of eight deviations, and what they did themselves
+    assert float(rows[1:].max()) < 6.0
+    assert float(rows[0]) > 8.0  # it keeps its own
+    torch.testing.assert_close(
+        whitened_rows(whitening, paths, FAST, "cpu").innovations[0, 301:].double(),
+        whiten_paths(whitening, paths, whitening.start(1)).innovations[0, 301:].clamp(-10.0, 10.0),
+        rtol=1e-6,
+        atol=1e-6,  # rows are stored in single precision
+    )
