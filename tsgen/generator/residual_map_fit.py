@@ -19,7 +19,7 @@ from tsgen.sampling.adapted_sampler import ConditionalSampler, innovations_given
 from tsgen.torch_streams import torch_stream
 from tsgen.training.training_rows import TrainingRows
 from tsgen.whitening.low_rank_root import LowRankRoot
-from tsgen.whitening.moving_correlation import DirectedRoot
+from tsgen.whitening.mixing import mixed_back
 from tsgen.whitening.residual_map import ResidualMap
 
 Array = NDArray[np.float64]
@@ -119,9 +119,7 @@ def common_direction(sampler: ConditionalSampler) -> Array:
     prediction = whitening.predict(whitening.start(1))
     if prediction.root is None or isinstance(prediction.root, LowRankRoot) or whitening.n_assets == 1:
         return np.zeros(whitening.n_assets)
-    held = prediction.scale[:, None]
-    mixed = prediction.root.transposed(held) if isinstance(prediction.root, DirectedRoot) else held @ prediction.root
-    loads = mixed[0, 0].double().numpy()
+    loads = mixed_back(prediction.root, prediction.scale[:, None])[0, 0].double().numpy()
     return loads / np.linalg.norm(loads)
 
 

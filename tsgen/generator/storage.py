@@ -202,6 +202,11 @@ def _rebuild(description: dict[str, Any], tensors: dict[str, Tensor]) -> "Adapte
     restored: Whitening = _WHITENINGS[whitening_facts["kind"]].restore(
         _without("whitening", tensors), whitening_facts["facts"]
     )
+    if restored.facts() != whitening_facts["facts"]:
+        raise CheckpointError(
+            f"the whitening was fitted with the constants {whitening_facts['facts']}, this version has "
+            f"{restored.facts()}. Load it with the toolkit version that wrote it, or fit again."
+        )
     state = _without("state", tensors)
     origin = _without("origin", tensors)
     residual_map = _without("residual_map", tensors)

@@ -13,7 +13,7 @@ from torch import Tensor
 from tsgen.steering.path_completion import PathCompletion
 from tsgen.steering.period_outlook import FollowingPeriod, PortfolioForecast, deviation_after, location_after
 from tsgen.steering.portfolio_book import PortfolioBook
-from tsgen.steering.portfolio_mixing import mixed
+from tsgen.whitening.mixing import mixed
 from tsgen.steering.quick_map import QuickMap, Seen
 from tsgen.steering.running_statistics import RunningStatistics, moved_on
 from tsgen.whitening.residual_map import ResidualMap
@@ -91,7 +91,7 @@ def glimpse_of(clean: Tensor, day: Day, sine: float) -> Glimpse:
     size = clean.square().mean(dim=1, keepdim=True)
     if day.following is None:
         return Glimpse(period_return, day.forecast.deviation.clone(), day.forecast.location.clone(), size, None)
-    shocks = mixed(day.prediction, clean)
+    shocks = mixed(day.prediction.root, clean)
     deviation = deviation_after(day.following, shocks, sine)
     return Glimpse(period_return, deviation, location_after(day.following, shocks), size, shocks)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsgen.steering.portfolio_mixing import mixed_back
+from tsgen.whitening.mixing import mixed_back
 from tsgen.steering.running_statistics import SMALLEST_WEALTH
 from tsgen.whitening.moving_correlation import DirectedRoot
 from tsgen.whitening.whitening_protocol import Prediction, State, Whitening
@@ -63,7 +63,7 @@ def portfolio_forecast(prediction: Prediction, growth: Tensor, wealth: Tensor, w
     weights : Tensor of shape (portfolio, asset)
     """
     held = growth[:, None, :] * weights / wealth.clamp_min(SMALLEST_WEALTH)[:, :, None]
-    loading = mixed_back(prediction, held * prediction.scale[:, None, :])
+    loading = mixed_back(prediction.root, held * prediction.scale[:, None, :])
     deviation = loading.square().sum(dim=-1).clamp_min(1e-16).sqrt()
     return PortfolioForecast((held * prediction.location[:, None, :]).sum(dim=-1), deviation, loading)
 

@@ -24,7 +24,7 @@ from tsgen.steering.look_ahead import (
 )
 from tsgen.steering.period_outlook import deviation_slope
 from tsgen.steering.portfolio_book import PortfolioBook
-from tsgen.steering.portfolio_mixing import mixed_back
+from tsgen.whitening.mixing import mixed_back
 from tsgen.steering.risk_functionals import PathMean
 
 
@@ -67,7 +67,7 @@ def value_slope(
         turned = by_deviation[:, :, None] * deviation_slope(day.following, glimpse.shocks, at.sine)
         if day.following.location_slope is not None:
             turned = turned + by_drift[:, :, None] * day.following.location_slope
-        back = mixed_back(day.prediction, turned)
+        back = mixed_back(day.prediction.root, turned)
         slope = slope + (back[:, 0] if s == 1 else back.sum(dim=1))
     if book.needs_paths:
         slope = slope + _of_paths(book, made, on_location, read)

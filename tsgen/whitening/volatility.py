@@ -56,9 +56,8 @@ LEVEL_PULL = 0.005
 SMALLEST_SIGMA = 0.14
 _LARGEST_FEEDBACK = 30.0
 
-_HELD = (
-    8  # parts of the state of a roll-out; that of a recorded history has moments instead of their root and direction
-)
+# parts of the state of a roll-out; that of a recorded history has moments instead of their root and direction
+_HELD = 8
 
 
 class VolatilityNumbers(NamedTuple):
@@ -220,7 +219,7 @@ class VolatilityWhitening:
         )
 
     def hold(self, state: State, n_paths: int) -> State:
-        """Fix the slow correlation of the last recorded date (leading axis 1) for all roll-outs."""
+        """Fix the slow correlation of the last recorded date; one state for all roll-outs (leading axis 1) or one each."""
         correlation = self._slow(state[4])
         covariance = correlation @ self._like(correlation).direction
         moving = repeat_state(state[5:], n_paths)

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from tsgen.whitening.low_rank_root import LowRankRoot
-from tsgen.whitening.moving_correlation import DirectedRoot
+from tsgen.whitening.mixing import Root, mixed, unmixed
 
 State = tuple[Tensor, ...]
 
@@ -24,9 +23,8 @@ class Prediction(NamedTuple):
     """(path, asset), same unit as the returns."""
     scale: Tensor
     """(path, asset), positive, same unit as the returns."""
-    root: Tensor | LowRankRoot | DirectedRoot | None
-    """(path or 1, asset, asset) invertible mixing matrix, or one that is applied without being formed; ``None`` for the
-    identity."""
+    root: Root
+    """Mixes the innovations."""
     features: Tensor
     """(path, feature): known before the period, offered to the score head (log volatilities, for instance)."""
 
@@ -53,7 +51,7 @@ class Whitening(Protocol):
         ...
 
     def hold(self, state: State, n_paths: int) -> State:
-        """Turn one path's recorded state (leading axis 1) into the state of ``n_paths`` roll-outs from it."""
+        """Turn recorded states, one for all roll-outs (leading axis 1) or one for each, into those of ``n_paths``."""
         ...
 
     def imagine(self, state: State, returns: Tensor) -> State:
@@ -77,27 +75,13 @@ def whiten(prediction: Prediction, returns: Tensor, *, largest_mixed: float = ma
     finite bound such a row is no longer what `colour` inverts.
     """
     standardised = (returns - prediction.location) / prediction.scale
-    if prediction.root is None:
-        return standardised
-    mixed = standardised.clamp(-largest_mixed, largest_mixed)
-    return _unmixed(prediction.root, mixed) + (standardised - mixed)
-
-
-def _unmixed(root: Tensor | LowRankRoot | DirectedRoot, standardised: Tensor) -> Tensor:
-    if not isinstance(root, Tensor):
-        return root.whiten(standardised)
-    return torch.linalg.solve(root, standardised[:, :, None])[:, :, 0]
+    kept = standardised.clamp(-largest_mixed, largest_mixed)
+    return unmixed(prediction.root, kept) + (standardised - kept)
 
 
 def colour(prediction: Prediction, innovations: Tensor) -> Tensor:
     """Returns of ``innovations`` (path, asset) under a prediction; the inverse of `whiten`."""
-    root = prediction.root
-    if root is not None and not isinstance(root, Tensor):
-        innovations = root.colour(innovations)
-    elif root is not None:
-        shared = root.shape[0] == 1  # one product for all paths instead of one per path
-        innovations = innovations @ root[0].T if shared else (root @ innovations[:, :, None])[:, :, 0]
-    return prediction.location + prediction.scale * innovations
+    return prediction.location + prediction.scale * mixed(prediction.root, innovations)
 
 
 class WhitenedPaths(NamedTuple):

@@ -225,6 +225,7 @@ def _edit(change, *, sealed=True):
         (_edit(lambda d: d["config"]["training"].update(surprise=1)), "does not describe a generator"),
         (_edit(lambda d: d["record"].update(assets=["A"])), "names 1 assets"),
         (_edit(lambda d: d["whitening"].update(kind="pickle")), "does not describe a generator"),
+        (_edit(lambda d: d["whitening"]["facts"].update(level_pull=0.1)), "fitted with the constants"),
         (_edit(lambda d: d.pop("weights_sha256")), "does not describe a generator"),
         (_edit(lambda d: d["record"].update(kind="simple"), sealed=False), "does not match its own digest"),
         (_edit(lambda d: d["record"].update(last_share=0.5), sealed=False), "does not match its own digest"),

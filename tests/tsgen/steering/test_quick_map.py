@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tsgen.steering.portfolio_mixing import mixed, mixed_back
+from tsgen.whitening.mixing import mixed, mixed_back
 from tsgen.steering.quick_map import QuickMap
 from tsgen.whitening.low_rank_root import low_rank_root
 from tsgen.whitening.residual_map import ResidualMap
@@ -52,5 +52,5 @@ def test_products_agree_with_dense_matrices():
         (None, torch.eye(N).expand(n, -1, -1)),
     ):
         prediction = Prediction(z, torch.ones_like(z), form, z[:, :0])
-        torch.testing.assert_close(mixed(prediction, z), (dense @ z[:, :, None])[:, :, 0])
-        torch.testing.assert_close(mixed_back(prediction, loads), loads @ dense)
+        torch.testing.assert_close(mixed(prediction.root, z), (dense @ z[:, :, None])[:, :, 0])
+        torch.testing.assert_close(mixed_back(prediction.root, loads), loads @ dense)
