@@ -219,7 +219,7 @@ class VolatilityWhitening:
         )
 
     def hold(self, state: State, n_paths: int) -> State:
-        """Fix the slow correlation of the last recorded date; one state for all roll-outs (leading axis 1) or one each."""
+        """Fix the slow correlation of the last recorded date; one state for all roll-outs or one for each."""
         correlation = self._slow(state[4])
         covariance = correlation @ self._like(correlation).direction
         moving = repeat_state(state[5:], n_paths)
