@@ -13,9 +13,9 @@ from torch import Tensor
 from tsgen.steering.path_completion import PathCompletion
 from tsgen.steering.period_outlook import FollowingPeriod, PortfolioForecast, deviation_after, location_after
 from tsgen.steering.portfolio_book import PortfolioBook
-from tsgen.whitening.mixing import mixed
 from tsgen.steering.quick_map import QuickMap, Seen
 from tsgen.steering.running_statistics import RunningStatistics, moved_on
+from tsgen.whitening.mixing import mixed
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Prediction
 

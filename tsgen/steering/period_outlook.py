@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tsgen.whitening.mixing import mixed_back
 from tsgen.steering.running_statistics import SMALLEST_WEALTH
+from tsgen.whitening.mixing import mixed_back
 from tsgen.whitening.moving_correlation import DirectedRoot
 from tsgen.whitening.whitening_protocol import Prediction, State, Whitening
 

@@ -24,8 +24,8 @@ from tsgen.steering.look_ahead import (
 )
 from tsgen.steering.period_outlook import deviation_slope
 from tsgen.steering.portfolio_book import PortfolioBook
-from tsgen.whitening.mixing import mixed_back
 from tsgen.steering.risk_functionals import PathMean
+from tsgen.whitening.mixing import mixed_back
 
 
 class ValueSlope(NamedTuple):

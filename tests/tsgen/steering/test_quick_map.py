@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tsgen.whitening.mixing import mixed, mixed_back
 from tsgen.steering.quick_map import QuickMap
 from tsgen.whitening.low_rank_root import low_rank_root
+from tsgen.whitening.mixing import mixed, mixed_back
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Prediction
 
