@@ -126,8 +126,11 @@ def main() -> None:
     arguments.add_argument("--again", action="store_true")
     arguments.add_argument("--results", type=Path, default=HERE / "results.json")
     chosen = arguments.parse_args()
+    known = parts_of(chosen.span)
+    if unknown := sorted(set(chosen.parts or ()) - set(known)):
+        arguments.error(f"unknown parts {unknown}; there are {', '.join(known)}")
     torch.set_num_threads(1)
-    for part in chosen.parts or parts_of(chosen.span):
+    for part in chosen.parts or known:
         found: dict[str, Any] = json.loads(chosen.results.read_text()) if chosen.results.is_file() else {}
         rows = found.setdefault(chosen.span, {})
         if part in rows and not chosen.again:
