@@ -36,8 +36,6 @@ class _Structure(NamedTuple):
 def _structure(shocks: Array, deviation: Array, n_factors: int) -> _Structure:
     """Long-run loadings, idiosyncratic variances and the weights that estimate the factors."""
     clipped = np.clip(shocks, -_WINSOR, _WINSOR)
-    own = np.sqrt((clipped**2).mean(axis=0))
-    clipped = clipped / own
     fitted = factor_analysis(clipped.T @ clipped / len(clipped), n_factors)
     loadings, variance = deviation[:, None] * fitted.loadings, deviation**2 * fitted.unique
     scaled = loadings / variance[:, None]
@@ -126,7 +124,7 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
             "history."
         )
     mean = shrunk_mean(returns)
-    deviation = np.sqrt(((returns - mean) ** 2).mean(axis=0))
+    deviation = _winsorised_deviation(returns - mean)
     still = np.flatnonzero(np.ptp(returns, axis=0) == 0)
     if len(still):
         raise DataError(f"assets at positions {still[:10].tolist()} never move in this history. Remove them.")
@@ -139,6 +137,18 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
     return FactorWhitening(_numbers(returns, mean, _structure(shocks, deviation, count)))
 
 
+def _winsorised_deviation(values: Array) -> Array:
+    """Scale whose eightfold is where the values it is taken from are cut off."""
+    scale = values.std(axis=0)
+    for _ in range(50):
+        scale = np.sqrt(np.minimum(values**2, (_WINSOR * scale) ** 2).mean(axis=0))
+    return scale
+
+
+def _mean_square(values: Array) -> Array:
+    return np.maximum(np.minimum(values**2, _WINSOR**2).mean(axis=0), _SMALLEST_SQUARE)
+
+
 def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumbers:
     n_assets, n_factors = structure.loadings.shape
     factors = (returns - mean) @ structure.extraction
@@ -148,8 +158,8 @@ def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumber
         "loadings": structure.loadings,
         "deviation": np.sqrt(structure.variance),
         "extraction": structure.extraction,
-        "factor_square": np.maximum((factors**2).mean(axis=0), _SMALLEST_SQUARE),
-        "residual_square": np.maximum((residual**2).mean(axis=0), _SMALLEST_SQUARE),
+        "factor_square": _mean_square(factors),
+        "residual_square": _mean_square(residual),
         "leverage_scale": np.ones(n_factors),
         "factor_weights": np.ones((n_factors, 5)),
         "own_weights": np.ones(5),
