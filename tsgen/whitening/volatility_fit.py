@@ -64,9 +64,13 @@ class _Features(NamedTuple):
 def shrunk_mean(returns: Array) -> Array:
     """Half of the James-Stein mean: noisy means first shrunk to their average, then halved.
 
+    The positive part, with the constant ``n - 2`` of shrinkage to a fixed point: a little more than the ``n - 3`` that
+    shrinkage to the average itself would have.
+
     References
     ----------
-    Jorion (1986), "Bayes-Stein estimation for portfolio analysis", with the identity as precision.
+    Efron, Morris (1973), "Stein's estimation rule and its competitors", Journal of the American Statistical
+    Association 68.
     """
     mean = returns.mean(axis=0)
     n_dates, n_assets = returns.shape
