@@ -95,10 +95,15 @@ def test_duals_are_those_of_the_specification():
 def test_dual_of_a_return_target_is_the_slope_of_the_frontier(measure):
     rng = np.random.default_rng(4)
     s = ScenarioSet(rng.standard_t(5, (400, 1, 4)) * 0.02 + np.linspace(0, 0.006, 4), list("ABCD"), "simple")
-    low, mid, high = (target_return(s, minimum=0.004 + d, measure=measure, engine="direct") for d in (-1e-5, 0.0, 1e-5))
-    slope = (low.objective - high.objective) / 2e-5
-    # the slope changes over the step by its second derivative times 1e-5, for a sample of 400 less than a tenth
-    assert mid.diagnostics["duals"]["MinimumReturn 0.004"] == pytest.approx(slope, rel=0.1)
+    low, mid, high = (
+        target_return(s, minimum=0.0055 + d, measure=measure, engine="direct") for d in (-1e-5, 0.0, 1e-5)
+    )
+    price = mid.diagnostics["duals"]["MinimumReturn 0.0055"]
+    assert price > 0.1  # the target binds
+    # the frontier is concave, so the price lies between the slopes on both sides; objectives are solved to 1e-9
+    before, after = (low.objective - mid.objective) / 1e-5, (mid.objective - high.objective) / 1e-5
+    assert before - 1e-4 <= price <= after + 1e-4
+    assert price == pytest.approx((before + after) / 2, rel=0.3)  # and they are near each other
 
 
 def test_start_changes_nothing_but_the_time():

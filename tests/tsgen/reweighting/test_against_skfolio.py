@@ -31,10 +31,24 @@ def theirs(**views):
     return EntropyPooling(**views).fit(pd.DataFrame(RETURNS, columns=["A", "B", "C"]))
 
 
-def assert_same(report, other):
-    q, r = report.posterior.weights, other.return_distribution_.sample_weight
-    assert report.divergence == pytest.approx(other.relative_entropy_, abs=1e-6)
-    assert np.abs(q - r).sum() / 2 < 1e-6  # total variation: no probability of any event differs by more
+def missed_by_theirs(views, weights):
+    """How far probabilities are from equality views on moments: the other library stops early on some processors."""
+    s = ScenarioSet(RETURNS[:, None, :], assets=["A", "B", "C"], kind="simple").with_probabilities(weights)
+    return max((abs(v.value(s) - v.target) for v in views if _is_moment(v)), default=0.0)
+
+
+def _is_moment(view):
+    return view.relation == "==" and not isinstance(view, VaRView)  # a quantile of a sample jumps
+
+
+def assert_same(views, other):
+    report, r = ours(views), other.return_distribution_.sample_weight
+    q = report.posterior.weights
+    assert missed_by_theirs(views, q) < 1e-8
+    # a view missed by x costs x times its price in divergence, and the prices here are below one
+    allowed = 1e-6 + missed_by_theirs(views, r)
+    assert report.divergence == pytest.approx(other.relative_entropy_, abs=allowed)
+    assert np.abs(q - r).sum() / 2 < allowed  # total variation: no probability of any event differs by more
     assert np.abs(q @ RETURNS - r @ RETURNS).max() < 1e-6 * RETURNS.std()
 
 
@@ -81,7 +95,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_same_posterior(case):
     views, texts = CASES[case]
-    assert_same(ours(views), theirs(**texts))
+    assert_same(views, theirs(**texts))
 
 
 def cvar_pair(ratio):
@@ -115,4 +129,4 @@ def test_a_strongly_lowered_cvar_finds_the_deeper_of_two_valleys():
 
 def test_a_different_view_would_be_noticed():
     with pytest.raises(AssertionError):
-        assert_same(ours([MeanView(of="A", target=0.00301)]), theirs(mean_views=["A == 0.003"]))
+        assert_same([MeanView(of="A", target=0.00301)], theirs(mean_views=["A == 0.003"]))
