@@ -7,6 +7,7 @@ stationary law has T, an autoregression a handful. Each candidate is a way to po
 * ``stationary(p)``: autocovariances by maximum likelihood (averages over the path where that is too large a
   problem), predictors of order min(t, p) from them (p = T - 1: every stationary law; small p: autoregressions
   started in their stationary law);
+* ``arma(p, q)``, one asset only: autocovariances of an ARMA law by maximum likelihood, predictors as above;
 * ``zero_start(p)``: one autoregression of order p for all periods, with nothing before the start;
 * ``free_start(p)``: own regressions for the first p periods, one autoregression afterwards.
 
@@ -14,7 +15,8 @@ The five-fold cross-validated Gaussian likelihood over paths decides; paths are 
 is violated. Least squares is consistent for the linear predictor whatever the law of the innovations.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from tsgen.errors import DataError
+from tsgen.whitening.arma_likelihood import LONGEST_WINDOW, arma_autocovariances
 from tsgen.whitening.linear_prediction import LinearPredictionWhitening
 from tsgen.whitening.stationary_likelihood import (
     LARGEST_NUMBER_OF_PARAMETERS,
@@ -33,6 +36,7 @@ Array = NDArray[np.float64]
 
 _FOLDS = 5
 _ORDERS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24)
+_ARMA_ORDERS = ((1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 4))
 _SMALLEST_RANDOM_SHARE = 1e-6  # conditional over marginal standard deviation
 _LARGEST_SATURATED = 1200  # path dimension above which full covariances are neither affordable nor estimable
 
@@ -45,6 +49,10 @@ class PathLaw(NamedTuple):
     covariances: Array
     """(time, asset, asset)."""
     homogeneous: bool
+
+
+Fit = Callable[[Array], PathLaw]
+"""From centred paths (path, time, asset) to a law; raises LinAlgError where the candidate does not exist."""
 
 
 def _regress(cross: Array, gram: Array, variance: Array) -> tuple[Array, Array]:
@@ -92,7 +100,12 @@ def _stationary(deviations: Array, order: int) -> PathLaw:
     gamma = None
     if n_parameters(periods, n_assets) <= LARGEST_NUMBER_OF_PARAMETERS:
         gamma = stationary_autocovariances(deviations, _autocovariances(deviations, periods - 1))
-    gamma = _autocovariances(deviations, order) if gamma is None else gamma
+    return _of_autocovariances(_autocovariances(deviations, order) if gamma is None else gamma, order, periods)
+
+
+def _of_autocovariances(gamma: Array, order: int, periods: int) -> PathLaw:
+    """Predictors of order min(t, order) of a stationary law, from its autocovariances (lag, asset, asset)."""
+    n_assets = gamma.shape[1]
     coefficients = np.zeros((order + 1, max(1, order), n_assets, n_assets))
     covariances = np.zeros((order + 1, n_assets, n_assets))
 
@@ -125,6 +138,13 @@ def _pooled_regression(lagged: Array, deviations: Array, first: int) -> tuple[Ar
     return _regress(y.T @ x / len(y), x.T @ x / len(y), y.T @ y / len(y))
 
 
+def _arma(deviations: Array, orders: tuple[int, int]) -> PathLaw:
+    """A long autoregression with the autocovariances of the ARMA law: stationary, so it extends beyond the path."""
+    periods = deviations.shape[1]
+    gamma = arma_autocovariances(deviations[:, :, 0], *orders)[:, None, None]
+    return _of_autocovariances(gamma, min(periods, LONGEST_WINDOW) - 1, periods)._replace(homogeneous=True)
+
+
 def _zero_start(deviations: Array, order: int) -> PathLaw:
     _, periods, n_assets = deviations.shape
     beta, left = _pooled_regression(_lagged(deviations, order), deviations, 0)
@@ -147,36 +167,30 @@ def _free_start(deviations: Array, order: int) -> PathLaw:
     return PathLaw(coefficients, covariances, homogeneous=True)
 
 
-def _saturated(deviations: Array, order: int) -> PathLaw:
-    del order
+def _saturated(deviations: Array) -> PathLaw:
     n, _, n_assets = deviations.shape
     flat = deviations.reshape(n, -1)
     return conditionals_of_covariance(flat.T @ flat / n, n_assets)
 
 
-_STRUCTURES = {
-    "saturated": _saturated,
-    "stationary": _stationary,
-    "zero_start": _zero_start,
-    "free_start": _free_start,
-}
-
-
-def _candidates(n_train: int, periods: int, n_assets: int) -> Iterable[tuple[str, int]]:
+def _candidates(n_train: int, periods: int, n_assets: int) -> Iterator[tuple[str, Fit]]:
+    """Names and fits of the structures that these paths can bear."""
     dimension = periods * n_assets
     affordable = dimension <= _LARGEST_SATURATED
     if affordable and n_train > dimension:
-        yield "saturated", periods - 1
-    if affordable:
-        yield "stationary", periods - 1
-    for order in (p for p in _ORDERS if p < periods):
-        if order * n_assets * 10 > n_train * periods:
-            break
-        yield "stationary", order
-        yield "zero_start", order
+        yield "saturated", _saturated
+    longest = [periods - 1] if affordable else []
+    orders = [p for p in _ORDERS if p < periods and p * n_assets * 10 <= n_train * periods]
+    for order in dict.fromkeys(longest + orders):
+        yield f"stationary({order})", partial(_stationary, order=order)
+    for p, q in _ARMA_ORDERS if n_assets == 1 else ():
+        if (p + q) * 2 < min(n_train, periods):
+            yield f"arma({p}, {q})", partial(_arma, orders=(p, q))
+    for order in orders:
+        yield f"zero_start({order})", partial(_zero_start, order=order)
         # a homogeneous tail must be seen in at least half of the periods to be believed
         if 1 <= order <= periods // 2 and order * n_assets * 2 < n_train:
-            yield "free_start", order
+            yield f"free_start({order})", partial(_free_start, order=order)
 
 
 def negative_log_likelihood(law: PathLaw, deviations: Array) -> float:
@@ -206,19 +220,19 @@ def _means(paths: Array) -> dict[str, Array]:
     }
 
 
-def _law(structure: str, order: int, deviations: Array) -> PathLaw | None:
+def _law(fit: Fit, deviations: Array) -> PathLaw | None:
     try:
-        return _STRUCTURES[structure](deviations, order)
+        return fit(deviations)
     except np.linalg.LinAlgError:  # a singular Gram matrix: this candidate does not exist for these data
         return None
 
 
-def _held_out(paths: Array, structure: str, order: int, mean_model: str) -> float:
+def _held_out(paths: Array, fit: Fit, mean_model: str) -> float:
     total = 0.0
     for fold in range(_FOLDS):
         held = np.arange(len(paths)) % _FOLDS == fold
         mean = _means(paths[~held])[mean_model]
-        law = _law(structure, order, paths[~held] - mean)
+        law = _law(fit, paths[~held] - mean)
         total += float("inf") if law is None else negative_log_likelihood(law, paths[held] - mean)
     return total / _FOLDS
 
@@ -264,18 +278,18 @@ def fit_linear_prediction(paths: Array) -> LinearPredictionWhitening:
     n_train = n - n // _FOLDS - 1
     if n_train > periods * n_assets and periods * n_assets <= _LARGEST_SATURATED:
         _require_randomness(paths)
-    structures = list(_candidates(n_train, periods, n_assets))
-    scores = {(s, p): _held_out(paths, s, p, "constant") for s, p in structures}
-    (structure, order), best = min(scores.items(), key=lambda item: item[1])
-    if not np.isfinite(best):
+    structures = dict(_candidates(n_train, periods, n_assets))
+    scores = {name: _held_out(paths, fit, "constant") for name, fit in structures.items()}
+    structure = min(scores, key=lambda name: scores[name])
+    if not np.isfinite(scores[structure]):
         raise DataError(
             "no linear structure has positive conditional variances on these paths: some asset is constant, or a "
             "linear combination of the others. Remove it."
         )
-    mean_scores = {m: _held_out(paths, structure, order, m) for m in ("zero", "constant", "by_period")}
+    mean_scores = {m: _held_out(paths, structures[structure], m) for m in ("zero", "constant", "by_period")}
     mean_model = min(mean_scores, key=lambda m: mean_scores[m])
     mean = _means(paths)[mean_model]
-    law = _law(structure, order, paths - mean)
+    law = _law(structures[structure], paths - mean)
     if law is None or not np.isfinite(negative_log_likelihood(law, paths - mean)):
         raise DataError(
             "the chosen linear structure is singular on the full sample: remove constant or repeated assets."
@@ -285,5 +299,5 @@ def fit_linear_prediction(paths: Array) -> LinearPredictionWhitening:
         coefficients=torch.from_numpy(law.coefficients),
         roots=torch.from_numpy(np.linalg.cholesky(law.covariances)),
         homogeneous=law.homogeneous and mean_model != "by_period",
-        model=f"{structure}({order}), mean {mean_model}",
+        model=f"{structure}, mean {mean_model}",
     )

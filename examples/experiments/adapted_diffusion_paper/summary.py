@@ -2,8 +2,9 @@
 
     python examples/experiments/adapted_diffusion_paper/summary.py
 
-Means over the seeds that have been run, with standard errors where there are two or more; what has not been run is
-listed under ``missing``. Published numbers are those of the authors' public notebooks (working results, one run each).
+Means over the seeds that have been run, with standard errors where there are two or more. Cells without a part are
+listed under ``missing``; where a preset has none at all, as after ``run.py --only default`` on a new machine, its
+columns stay what they were in results.json. Published numbers are those of the authors' public notebooks (working results, one run each).
 """
 
 import json
@@ -47,6 +48,14 @@ def parts() -> list[tuple[Cell, dict[str, Any]]]:
         if path.exists():
             found.append((cell, json.loads(path.read_text())))
     return found
+
+
+def kept(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """``now``, with the targets and presets that it lacks taken from ``before``."""
+    both = {**before, **now}
+    return {
+        key: {**before.get(key, {}), **entry} if isinstance(entry, dict) else entry for key, entry in both.items()
+    }
 
 
 def mean_and_error(values: list[float]) -> dict[str, float | int | None]:
@@ -248,11 +257,15 @@ def slope_text(found: dict[str, Any]) -> str:
 def main() -> None:
     found = parts()
     done = {cell for cell, _ in found}
-    results: dict[str, Any] = {
-        "published": PUBLISHED,
+    before = json.loads((HERE / "results.json").read_text())
+    studies = {
         "main": main_study(found),
         "wealth": wealth_study(found),
         **{study: scaling(found, study) for study in ("paths", "lookback", "width")},
+    }
+    results: dict[str, Any] = {
+        "published": PUBLISHED,
+        **{name: kept(before[name], now) for name, now in studies.items()},
         "cells_run": len(done),
         "missing": [cell.name for cell in all_cells() if cell not in done],
     }
