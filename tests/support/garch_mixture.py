@@ -5,6 +5,7 @@ three normals of total variance one. Its velocity is the closed form inside `Sco
 up to its own discretisation.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class GarchWhitening:
     kind = "garch"
     n_assets, n_features = 1, 0
     max_periods: int | None = None
+    largest_mixed = math.inf
 
     def start(self, n_paths: int) -> State:
         return (torch.tensor([[0.0, 1.0]], dtype=torch.float64).expand(n_paths, 2).clone(),)

@@ -1,7 +1,7 @@
 """Fit of the residual map: what the head generates against the residuals it was trained on.
 
 A map is fitted wherever there are residuals enough, and no held-out data are asked: over rolling origins it was better
-than none on daily panels of several series by 0.1 to 0.4 % of the quantile loss and equal on a single index, it makes
+than none on daily panels of several series by 0.1 to 0.3 % of the quantile loss and equal on a single index, it makes
 the choice between the laws under it harmless, and on Gaussian noise it costs a tenth of a percent. The last fifth of
 a panel, which decided before, says less than that (``examples/experiments/real_markets``).
 """
@@ -33,7 +33,7 @@ _CORE_LEVELS = np.linspace(0.02, 0.98, 49)
 LEVELS = np.concatenate([_TAIL_LEVELS, _CORE_LEVELS, 1.0 - _TAIL_LEVELS[::-1]])
 _SMALLEST_STEP = 1e-4
 FEWEST_RESIDUALS = 1_000
-"""Fewer residuals have no tail to fit: a hundred exceedances a side; with 250 to 500 months a map lost 0.2 %."""
+"""Fewer residuals have no tail to fit: a hundred exceedances a side; with 250 to 500 months a map gained nothing."""
 
 
 class _Tail(NamedTuple):

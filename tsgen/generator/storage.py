@@ -204,7 +204,7 @@ def _rebuild(description: dict[str, Any], tensors: dict[str, Tensor]) -> "Adapte
     )
     if restored.facts() != whitening_facts["facts"]:
         raise CheckpointError(
-            f"the whitening was fitted with the constants {whitening_facts['facts']}, this version has "
+            f"the whitening was fitted with the settings {whitening_facts['facts']}, this version has "
             f"{restored.facts()}. Load it with the toolkit version that wrote it, or fit again."
         )
     state = _without("state", tensors)

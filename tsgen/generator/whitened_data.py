@@ -1,19 +1,15 @@
 """Which whitening a configuration means, its fit, and the innovations that heads are trained on."""
 
-import math
-
 from torch import Tensor
 
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.training_data import TrainingData
 from tsgen.training.head_selection import Comparison
 from tsgen.training.training_rows import TrainingRows, make_rows
-from tsgen.whitening.factor_volatility import FactorWhitening
 from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
 from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.path_whitening_choice import choose_family, fit_family
 from tsgen.whitening.regime_switching import RegimeSwitchingWhitening
-from tsgen.whitening.volatility import VolatilityWhitening
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import Whitening, whiten_paths
 
@@ -21,9 +17,6 @@ FILTER_BURN_IN = 60
 """First dates of a panel whose filters are still settling: not trained on."""
 LARGEST_DENSE_PANEL = 60
 """Assets beyond which correlations of every pair are neither affordable nor estimable: factors take their place."""
-
-_LARGEST_MIXED_SHOCK = 8.0
-"""Deviations; real days beyond it are one in ten thousand, and nearly all of them are the news of one series."""
 
 
 def fit_whitening(paths: Tensor, *, is_panel: bool, config: GeneratorConfig, family: str) -> Whitening:
@@ -51,9 +44,7 @@ def choose_whitening(
 
 def whitened_rows(whitening: Whitening, paths: Tensor, config: GeneratorConfig, device: str) -> TrainingRows:
     """Innovations and features of every period."""
-    is_panel = isinstance(whitening, (VolatilityWhitening, FactorWhitening))
-    largest = _LARGEST_MIXED_SHOCK if is_panel else math.inf  # closed forms for paths keep the law they are told
-    whitened = whiten_paths(whitening, paths, whitening.start(len(paths)), largest_mixed=largest)
+    whitened = whiten_paths(whitening, paths, whitening.start(len(paths)), largest_mixed=whitening.largest_mixed)
     rows = make_rows(whitened.innovations, whitened.features, config.head.lookback)
     if isinstance(whitening, RegimeSwitchingWhitening):
         rows = rows._replace(regime_shapes=whitening.shapes)

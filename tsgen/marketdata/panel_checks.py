@@ -134,6 +134,17 @@ def check_above_total_loss(
     )
 
 
+def check_not_prices(values: NDArray[np.float64], *, assets: tuple[str, ...]) -> None:
+    """Raise `DataError` naming the first asset that never falls and half of whose returns are above 50 %."""
+    like_prices = np.flatnonzero((values.min(axis=0) > 0.0) & (np.median(values, axis=0) > 0.5))
+    if like_prices.size:
+        first = int(like_prices[0])
+        raise DataError(
+            f"returns must be decimals per period: {assets[first]} lies between {values[:, first].min():.6g} and "
+            f"{values[:, first].max():.6g} and never falls. Are these prices? Pass them to tsgen.load_returns."
+        )
+
+
 def check_not_constant(values: NDArray[np.float64], *, assets: tuple[str, ...]) -> None:
     """Raise `DataError` naming the first asset whose returns never change (needs two rows or more)."""
     spread = np.ptp(values, axis=0)

@@ -25,6 +25,7 @@ from tsgen.marketdata.panel_checks import (
     check_dates,
     check_names,
     check_not_constant,
+    check_not_prices,
     check_values,
     day,
 )
@@ -33,6 +34,8 @@ from tsgen.return_kind import ReturnKind, check_kind, convert_returns
 Frequency = Literal["daily", "weekly", "monthly", "quarterly", "yearly", "irregular"]
 
 # median gap in days between neighbouring dates: (smallest, largest); weekends and holidays move it little
+_ENOUGH_TO_FALL = 20  # dates over which returns have a fall among them
+
 _GAPS: dict[Frequency, tuple[float, float]] = {
     "daily": (0.5, 1.5),
     "weekly": (6.0, 8.0),
@@ -96,7 +99,8 @@ class ReturnPanel:
     ------
     DataError
         If dates repeat or step back, values are missing, infinite or not above -100 %, names repeat,
-        or an asset is constant over three or more dates.
+        an asset is constant over three or more dates, or never falls
+        over twenty or more and lies above 50 %: these are prices.
     ShapeError
         If there is no row or no asset.
 
@@ -149,6 +153,8 @@ class ReturnPanel:
         check_above_total_loss(values, dates=dates, assets=assets, kind=kind)
         if len(dates) >= 3:
             check_not_constant(values, assets=assets)
+        if len(dates) >= _ENOUGH_TO_FALL:
+            check_not_prices(values, assets=assets)
         self._assign(
             values=values,
             dates=dates,

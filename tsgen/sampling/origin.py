@@ -86,7 +86,7 @@ def origins_at(whitening: Whitening, returns: Tensor, observed: Sequence[int], l
             break
         row = returns[t][None]
         if t >= queue[0] - lookback:  # only innovations that some window will still hold are needed
-            z = whiten(whitening.predict(state), row)
+            z = whiten(whitening.predict(state), row, largest_mixed=whitening.largest_mixed)  # as heads learnt it
             window = torch.cat([window[:, 1:], z[:, None]], dim=1)
             known = torch.cat([known[:, 1:], torch.ones(1, 1, dtype=torch.float64)], dim=1)
         state = whitening.observe(state, row)

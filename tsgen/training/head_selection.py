@@ -291,7 +291,9 @@ def refit_head(
     progress: Progress = silent,
 ) -> ScoreHead:
     """Train the selected head again on all rows, for the steps that validation chose or the kernel rule allows."""
-    head = build_head(selection.shape, data, rows, seed=seed)
+    # held-out dates may confirm another factor, which is another feature
+    shape = selection.shape._replace(n_features=data.features.shape[2])
+    head = build_head(shape, data, rows, seed=seed)
     if not selection.shape.learned or selection.steps == 0:
         return head.requires_grad_(False)
     if training.early_stopping == "ntk":

@@ -17,6 +17,7 @@ References
 Engle, Ng, Rothschild (1990), "Asset pricing with a factor-ARCH covariance structure", Journal of Econometrics 45.
 """
 
+import math
 from typing import Any, NamedTuple, final
 
 import torch
@@ -86,6 +87,7 @@ class FactorWhitening:
 
     kind = "factor"
     max_periods: int | None = None
+    largest_mixed = math.inf  # shocks are in units of idiosyncratic deviations: those of the factors are ordinary days
 
     def __init__(self, numbers: FactorNumbers) -> None:
         self.numbers = numbers

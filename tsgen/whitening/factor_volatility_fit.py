@@ -14,9 +14,9 @@ from scipy.signal import lfilter
 from torch import Tensor
 
 from tsgen.errors import ConfigError, DataError
-from tsgen.whitening.factor_analysis import factor_analysis, number_of_factors
+from tsgen.whitening.factor_analysis import SMALLEST_UNIQUE, factor_analysis, number_of_factors
 from tsgen.whitening.factor_volatility import DECAYS, FactorNumbers, FactorWhitening, shocks_of
-from tsgen.whitening.volatility_fit import SHORTEST_PANEL, shrunk_mean
+from tsgen.whitening.volatility_fit import SHORTEST_PANEL, check_panel_values, counted_dates, shrunk_mean
 
 Array = NDArray[np.float64]
 
@@ -25,6 +25,8 @@ _BURN_IN = 60
 _POOLING = 15.0
 _MOST_SERIES = 100  # of the idiosyncratic ones, which share their weights
 _SMALLEST_SQUARE = 0.05
+_LARGEST_OWN_SHARE = 0.5
+_TINY = 0.01  # of the bound of factor analysis
 
 
 class _Structure(NamedTuple):
@@ -41,7 +43,14 @@ def _structure(shocks: Array, deviation: Array, n_factors: int) -> _Structure:
     scaled = loadings / variance[:, None]
     gram = loadings.T @ scaled
     gram += 1e-9 * max(1.0, float(np.trace(gram))) * np.eye(n_factors)  # a factor of strength zero stays unestimated
-    return _Structure(loadings, variance, np.linalg.solve(gram, scaled.T).T.astype(np.float64))
+    extraction = np.linalg.solve(gram, scaled.T).T.astype(np.float64)
+    left = deviation * clipped
+    left = left - left @ extraction @ loadings.T
+    own_share = (loadings * extraction).sum(axis=1)  # of an asset in the estimate of its own common part
+    # two funds on one index have less of their own than factor analysis allows: their shocks would come out too small
+    bound = (fitted.unique <= SMALLEST_UNIQUE) & (own_share < _LARGEST_OWN_SHARE)
+    measured = np.maximum((left**2).mean(axis=0) / (1.0 - np.minimum(own_share, _LARGEST_OWN_SHARE)), _TINY * variance)
+    return _Structure(loadings, np.where(bound, np.minimum(measured, variance), variance), extraction)
 
 
 def _known_before(squares: Array) -> Array:
@@ -102,7 +111,7 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
     Raises
     ------
     DataError
-        If there are fewer than 100 dates, or an asset never moves.
+        If there are fewer than 100 dates, a value is missing or infinite, or an asset never moves.
     ConfigError
         If ``n_factors`` is negative or not below the number of assets.
 
@@ -117,6 +126,7 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
     >>> fit_factor_volatility(panel).n_factors
     1
     """
+    check_panel_values(returns)
     n_dates, n_assets = returns.shape
     if n_dates < SHORTEST_PANEL:
         raise DataError(
@@ -125,9 +135,6 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
         )
     mean = shrunk_mean(returns)
     deviation = _winsorised_deviation(returns - mean)
-    still = np.flatnonzero(np.ptp(returns, axis=0) == 0)
-    if len(still):
-        raise DataError(f"assets at positions {still[:10].tolist()} never move in this history. Remove them.")
     if n_factors is not None and not 0 <= n_factors < n_assets:
         raise ConfigError(
             f"n_factors must be between 0 and the number of assets - 1 = {n_assets - 1}: got {n_factors}."
@@ -138,10 +145,12 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
 
 
 def _winsorised_deviation(values: Array) -> Array:
-    """Scale whose eightfold is where the values it is taken from are cut off."""
+    """Deviation of values cut off at eight of those deviations; of a series at rest, of the dates on which it moves."""
+    counted = counted_dates(values)
+    of_moves = np.sqrt(counted.max(axis=0))
     scale = values.std(axis=0)
     for _ in range(50):
-        scale = np.sqrt(np.minimum(values**2, (_WINSOR * scale) ** 2).mean(axis=0))
+        scale = np.sqrt((counted * np.minimum(values**2, (_WINSOR * of_moves * scale) ** 2)).mean(axis=0)) / of_moves
     return scale
 
 

@@ -4,6 +4,7 @@ The constants (training mean and standard deviation) only choose units, so that 
 has the size of the data; the past plays no part.
 """
 
+import math
 from typing import Any, final
 
 import torch
@@ -19,6 +20,7 @@ class IdentityWhitening:
     kind = "identity"
     n_features = 0
     max_periods: int | None = None
+    largest_mixed = math.inf
 
     def __init__(self, *, mean: Tensor, deviation: Tensor) -> None:
         self.mean, self.deviation = mean, deviation

@@ -6,6 +6,7 @@ Coefficients may differ from period to period (a start-up, or a law that is not 
 repeat for ever (``homogeneous``), the law extends beyond the length of the training paths.
 """
 
+import math
 from typing import Any, final
 
 import torch
@@ -32,6 +33,7 @@ class LinearPredictionWhitening:
     """
 
     kind = "linear_prediction"
+    largest_mixed = math.inf
     n_features = 0
 
     def __init__(self, *, mean: Tensor, coefficients: Tensor, roots: Tensor, homogeneous: bool, model: str) -> None:

@@ -37,7 +37,7 @@ DIRECTION_WEIGHT = 0.5
 DISPERSION_DECAY = 0.80
 TREND_WEIGHT = 0.6
 _SMALLEST_PRESSURE = 0.1
-_DISPERSION_WEIGHT = 0.6
+DISPERSION_WEIGHT = 0.6
 _LARGEST_SHOCK = 4.0
 _LARGEST_DIRECTION_SQUARE = 16.0
 _LARGEST_RESIDUAL = 2.0  # the jump of one stock says nothing on the others
@@ -64,7 +64,7 @@ def symmetric_root(correlation: Tensor) -> Tensor:
 
 def dispersion_weight(n_assets: int) -> float:
     """Weight w: the fewer series there are, the less one day says on the size of all of them."""
-    return _DISPERSION_WEIGHT * (n_assets - 1) / (n_assets + 1)
+    return DISPERSION_WEIGHT * (n_assets - 1) / (n_assets + 1)
 
 
 def clipped_shocks(standardised: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ Bollerslev (1986), "Generalized autoregressive conditional heteroskedasticity", 
 Brockwell, Davis (1991), "Time Series: Theory and Methods", proposition 5.2.2 and example 5.3.1.
 """
 
+import math
 from typing import Any, NamedTuple, final
 
 import torch
@@ -74,6 +75,7 @@ class PathVolatilityWhitening:
     """
 
     kind = "path_volatility"
+    largest_mixed = math.inf
 
     def __init__(self, *, linear: LinearPredictionWhitening, dynamics: VolatilityDynamics, root: Tensor) -> None:
         self.linear, self.dynamics, self.root = linear, dynamics, root

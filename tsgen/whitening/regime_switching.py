@@ -14,6 +14,7 @@ Hamilton (1989), "A new approach to the economic analysis of nonstationary time 
 Econometrica 57; Hamilton (1994), "Time Series Analysis", equations 22.4.5 and 22.4.6.
 """
 
+import math
 from typing import Any, NamedTuple, final
 
 import torch
@@ -53,6 +54,7 @@ class RegimeSwitchingWhitening:
 
     kind = "regime_switching"
     max_periods: int | None = None
+    largest_mixed = math.inf
 
     def __init__(self, numbers: RegimeNumbers) -> None:
         self.numbers = numbers

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.signal import lfilter
-from scipy.stats import norm
+from scipy.stats import mode, norm
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
-from tsgen.errors import DataError
+from tsgen.errors import DataError, ShapeError
 from tsgen.whitening.location_memory import fit_location_memory
 from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms, market_trend
 from tsgen.whitening.moving_correlation import (
@@ -47,6 +47,7 @@ _SMALLEST_RESIDUAL = 0.01
 # fed back at a larger deviation, ordinary days of a series with rare giant moves let its volatility die out; over five
 # rolling origins before 2014 a ratio between 1.3 and 1.7 kept the path volatility of such a stock calibrated
 _LARGEST_FEEDBACK_RATIO = 1.5
+_SMALLEST_MOVING_SHARE = 0.4
 _WINSOR_SQUARE = 9.0  # squares beyond three deviations count as nine
 _NORMAL_MEAN = float(1.0 - 2.0 * (3.0 * norm.pdf(3.0) + norm.sf(3.0)) + 2.0 * 9.0 * norm.sf(3.0))  # E min(Z^2, 9)
 
@@ -59,6 +60,21 @@ class _Features(NamedTuple):
     leverage_sign: Array
     market_scale: Array
     trend: Array  # (date,): T, known before the date
+
+
+def check_panel_values(returns: Array) -> None:
+    """Refuse what no volatility can be fitted to: another shape, values that are not finite, assets that never move."""
+    if returns.ndim != 2 or 0 in returns.shape:
+        raise ShapeError(f"returns must have shape (date, asset), none of them zero: got {returns.shape}.")
+    bad = np.flatnonzero(~np.isfinite(returns).all(axis=0))
+    if len(bad):
+        raise DataError(
+            f"assets at positions {bad[:10].tolist()} have returns that are missing or infinite. Remove those dates or "
+            "assets, or mend the source."
+        )
+    still = np.flatnonzero(np.ptp(returns, axis=0) == 0)
+    if len(still):
+        raise DataError(f"assets at positions {still[:10].tolist()} never move in this history. Remove them.")
 
 
 def shrunk_mean(returns: Array) -> Array:
@@ -127,6 +143,17 @@ def _burn_in(n_dates: int) -> int:
     return min(_BURN_IN, n_dates // 5)
 
 
+def counted_dates(values: Array) -> Array:
+    """What each date of each series counts, one on average; (date, asset).
+
+    Of a series that rests on more than three dates out of five only those count on which it moves, lest its volatility
+    be fitted to die out between them. With half its returns zero a series needs no such help.
+    """
+    moving = values != mode(values, axis=0, keepdims=True).mode
+    share = moving.mean(axis=0)
+    return np.where(share < _SMALLEST_MOVING_SHARE, moving / np.maximum(share, 1.0 / len(values)), 1.0)
+
+
 def robust_deviation(values: Array) -> Array:
     """Scale at which winsorised squares have the mean they have for a normal law; (date, asset) to (asset,).
 
@@ -143,15 +170,25 @@ def robust_deviation(values: Array) -> Array:
     return scale
 
 
-def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, pooling: float) -> Tensor:
-    """Mean Student-t negative log likelihood of unit-variance innovations plus the pooling penalty."""
+def _innovation_scale(z: Array, absolute_scale: Array) -> Array:
+    """Robust deviation, but not so small that roll-outs feed back larger sizes than the filters were fitted to.
+
+    The mean size of shocks over ``kappa``, at most 1.5 of this scale, drives volatility in roll-outs. Of a series that
+    rests on four dates out of five, winsorising removes most of what it does: sizes fed back were twice those of
+    training, and its volatility grew without end. Series without many zeros are scaled by the robust deviation.
+    """
+    return np.maximum(robust_deviation(z), np.abs(z).mean(axis=0) * absolute_scale / _LARGEST_FEEDBACK_RATIO)
+
+
+def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, counted: Tensor, pooling: float) -> Tensor:
+    """Mean Student-t negative log likelihood of unit-variance innovations that count, plus the pooling penalty."""
     logits, raw_dof = parameters[:, :_N_WEIGHTS], parameters[:, _N_WEIGHTS]
     weights = torch.softmax(logits, dim=1)
     sigma = (features * weights).sum(dim=-1).clamp_min(SMALLEST_SIGMA)
     dof = 2.1 + torch.exp(raw_dof)
     z2 = (shocks / sigma) ** 2 / (dof - 2.0)
     constant = torch.lgamma(dof / 2) - torch.lgamma((dof + 1) / 2) + 0.5 * torch.log(torch.pi * (dof - 2.0))
-    likelihood = (constant + sigma.log() + 0.5 * (dof + 1) * torch.log1p(z2)).mean()
+    likelihood = (counted * (constant + sigma.log() + 0.5 * (dof + 1) * torch.log1p(z2))).mean()
     return likelihood + pooling * ((logits - logits.mean(dim=0)) ** 2).sum(dim=1).mean()
 
 
@@ -159,12 +196,14 @@ def _fit_weights(features: _Features, burn_in: int) -> Array:
     x = torch.from_numpy(features.filtered[burn_in:])
     e = torch.from_numpy(features.shocks[burn_in:])
     n_assets = e.shape[1]
+    counted = torch.from_numpy(counted_dates(features.shocks[burn_in:]))
+    e = e / counted.amax(dim=0).sqrt()
     pooling = 5.0 * _POOLING / len(e)
     start = np.tile([-1.0, 0.5, 0.0, -1.0, -0.5, -1.0, np.log(5.0)], (n_assets, 1))
 
     def value_and_gradient(flat: Array) -> tuple[float, Array]:
         parameters = torch.from_numpy(flat.reshape(start.shape).copy()).requires_grad_()
-        loss = _student_t_loss(parameters, x, e, pooling)
+        loss = _student_t_loss(parameters, x, e, counted, pooling)
         (gradient,) = torch.autograd.grad(loss, parameters)
         return float(loss.detach()), gradient.numpy().ravel()
 
@@ -192,8 +231,9 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     Raises
     ------
     DataError
-        If there are fewer than 100 dates.
+        If there are fewer than 100 dates, a value is missing or infinite, or an asset never moves.
     """
+    check_panel_values(returns)
     n_dates, n_assets = returns.shape
     if n_dates < SHORTEST_PANEL:
         raise DataError(
@@ -211,9 +251,10 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     weights = weights * level[:, None]
     sigma = np.maximum((features.filtered * weights).sum(axis=-1), SMALLEST_SIGMA)
     total = (features.shocks / sigma)[burn_in:]
-    memory_weights, movement = fit_location_memory(features.shocks, sigma * robust_deviation(total), burn_in)
+    total_scale = _innovation_scale(total, features.absolute_scale)
+    memory_weights, movement = fit_location_memory(features.shocks, sigma * total_scale, burn_in)
     z = ((features.shocks - movement) / sigma)[burn_in:]
-    unit = robust_deviation(z)
+    unit = _innovation_scale(z, features.absolute_scale)
     kappa = np.minimum(total.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit)  # what is fed back moves with its location
     correlation = np.eye(n_assets)
     if n_assets > 1:

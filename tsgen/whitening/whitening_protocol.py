@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from tsgen.errors import ShapeError
 from tsgen.whitening.mixing import Root, mixed, unmixed
 
 State = tuple[Tensor, ...]
@@ -37,6 +38,8 @@ class Whitening(Protocol):
     n_features: int
     max_periods: int | None
     """Periods for which a law is known when paths start from their start; ``None``: no limit."""
+    largest_mixed: float
+    """Standardised shock beyond which `whiten` is to leave the excess with its own series when heads learn from it."""
 
     def start(self, n_paths: int) -> State:
         """State before the first period of ``n_paths`` paths without a past."""
@@ -114,9 +117,9 @@ def whiten_paths(
     WhitenedPaths
         Innovation ``t`` depends on ``returns[:, : t + 1]`` alone.
     """
-    n_paths, n_periods, _ = returns.shape
     prediction, flat, final = predict_paths(whitening, returns, state)
     innovations = whiten(prediction, flat, largest_mixed=largest_mixed)
+    n_paths, n_periods, _ = returns.shape
 
     def to_paths(rows: Tensor) -> Tensor:
         return rows.view(n_periods, n_paths, -1).transpose(0, 1).contiguous()
@@ -142,7 +145,17 @@ def predict_paths(whitening: Whitening, returns: Tensor, state: State) -> tuple[
         The returns in the same order.
     state : State
         After the last period.
+
+    Raises
+    ------
+    ShapeError
+        If an axis is missing or empty, or the assets are not those of the fit.
     """
+    if returns.ndim != 3 or 0 in returns.shape or returns.shape[2] != whitening.n_assets:
+        raise ShapeError(
+            f"returns must have shape (path, time, asset) with {whitening.n_assets} assets and at least one path "
+            f"and one period: got {tuple(returns.shape)}. Select the assets of the fit, in its order."
+        )
     n_paths, n_periods, _ = returns.shape
     states: list[State] = []
     for t in range(n_periods):

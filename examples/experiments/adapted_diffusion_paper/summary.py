@@ -4,7 +4,8 @@
 
 Means over the seeds that have been run, with standard errors where there are two or more. Cells without a part are
 listed under ``missing``; where a preset has none at all, as after ``run.py --only default`` on a new machine, its
-columns stay what they were in results.json. Published numbers are those of the authors' public notebooks (working results, one run each).
+columns stay what they were in results.json. Published numbers are those of the authors' public notebooks (working
+results, one run each).
 """
 
 import json
@@ -53,9 +54,7 @@ def parts() -> list[tuple[Cell, dict[str, Any]]]:
 def kept(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """``now``, with the targets and presets that it lacks taken from ``before``."""
     both = {**before, **now}
-    return {
-        key: {**before.get(key, {}), **entry} if isinstance(entry, dict) else entry for key, entry in both.items()
-    }
+    return {key: {**before.get(key, {}), **entry} if isinstance(entry, dict) else entry for key, entry in both.items()}
 
 
 def mean_and_error(values: list[float]) -> dict[str, float | int | None]:

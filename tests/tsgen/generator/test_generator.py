@@ -19,8 +19,9 @@ from tsgen.generator.whitened_data import fit_whitening, whitened_rows
 from tsgen.marketdata import ReturnPanel
 from tsgen.progress import silent
 from tsgen.random_streams import dated_seed
+from tsgen.sampling.origin import origins_at
 from tsgen.sampling.sampler_config import SamplerConfig
-from tsgen.training.head_selection import HeadConfig
+from tsgen.training.head_selection import HeadConfig, refit_head
 from tsgen.training.training_config import TrainingConfig
 from tsgen.whitening.whitening_protocol import whiten_paths
 
@@ -225,7 +226,7 @@ def _edit(change, *, sealed=True):
         (_edit(lambda d: d["config"]["training"].update(surprise=1)), "does not describe a generator"),
         (_edit(lambda d: d["record"].update(assets=["A"])), "names 1 assets"),
         (_edit(lambda d: d["whitening"].update(kind="pickle")), "does not describe a generator"),
-        (_edit(lambda d: d["whitening"]["facts"].update(level_pull=0.1)), "fitted with the constants"),
+        (_edit(lambda d: d["whitening"]["facts"].update(level_pull=0.1)), "fitted with the settings"),
         (_edit(lambda d: d.pop("weights_sha256")), "does not describe a generator"),
         (_edit(lambda d: d["record"].update(kind="simple"), sealed=False), "does not match its own digest"),
         (_edit(lambda d: d["record"].update(last_share=0.5), sealed=False), "does not match its own digest"),
@@ -468,3 +469,36 @@ def test_the_price_spike_of_one_series_is_no_tail_of_the_others(panel):
         rtol=1e-6,
         atol=1e-6,  # rows are stored in single precision
     )
+
+
+def test_after_a_spike_sampling_sees_the_window_that_training_saw(panel):
+    values = panel.values.copy()
+    values[300, 0] = 1.0
+    paths = torch.from_numpy(values)[None]
+    whitening = fit_whitening(paths, is_panel=True, config=SMALL, family="")
+    rows = whitened_rows(whitening, paths, SMALL, "cpu")
+    lookback = SMALL.head.lookback
+    for observed in (301, 303):
+        (origin,) = origins_at(whitening, paths[0], [observed], lookback)
+        trained = rows.innovations[0, observed - lookback : observed].double()
+        torch.testing.assert_close(origin.window[0].clamp(-10.0, 10.0), trained, rtol=1e-6, atol=1e-6)
+
+
+def test_series_that_are_nearly_the_same_are_two(panel):
+    """Two share classes have a correlation of .995, a price rounded to cents one of .999999 with itself."""
+    frame = panel.returns.copy()
+    frame["C"] = frame["A"] + 0.1 * frame["A"].std() * np.random.default_rng(0).standard_normal(len(frame))
+    prices = (100.0 * np.exp(frame["B"].cumsum())).round(2)
+    frame["D"] = np.log(prices).diff().fillna(0.0)
+    assert training_data(ReturnPanel(frame, kind="log"), FAST).assets == ("A", "B", "C", "D")
+
+
+def test_the_refit_may_find_another_number_of_features(panel):
+    """All dates may confirm one factor more than those before the held-out ones."""
+    paths = torch.from_numpy(panel.values.copy())[None]
+    rows = whitened_rows(fit_whitening(paths, is_panel=True, config=FAST, family=""), paths, FAST, "cpu")
+    everything = torch.arange(60, rows.n_rows)
+    chosen = choose_on_held_out(training_data(panel, FAST), FAST, seed=0, device="cpu", progress=silent)
+    fewer = chosen.selection._replace(shape=chosen.selection.shape._replace(n_features=1))
+    head = refit_head(fewer, rows, everything, FAST.training, seed=0)
+    assert head.shape.n_features == rows.features.shape[2] == 3

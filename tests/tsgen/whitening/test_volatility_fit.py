@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from tsgen.whitening.moving_correlation import slow_correlation
-from tsgen.whitening.volatility import VolatilityWhitening
+from tsgen.errors import DataError, ShapeError
+from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
+from tsgen.whitening.market_volatility import market_trend
+from tsgen.whitening.moving_correlation import (
+    DISPERSION_DECAY,
+    Direction,
+    clipped_shocks,
+    pressure_on_direction,
+    slow_correlation,
+)
+from tsgen.whitening.volatility import SMALLEST_SIGMA, VolatilityWhitening, slow_level
 from tsgen.whitening.volatility_fit import fit_volatility, shrunk_mean
-from tsgen.whitening.whitening_protocol import whiten_paths
+from tsgen.whitening.whitening_protocol import colour, whiten, whiten_paths
 
 BURN_IN = 60
 
@@ -106,3 +115,84 @@ def test_shocks_of_the_correlation_are_taken_from_the_moved_location(whitening):
         assert float(at_location[-2]) == pytest.approx(0.95, rel=1e-9)
         assert float(at_location[-1]) == pytest.approx(0.80, rel=1e-9)
         assert float(step(start, numbers.mean[None])[-2]) > 0.95 + 1e-6
+
+
+@pytest.mark.parametrize("share", [0.3, 0.2, 0.1])
+def test_a_series_that_rests_on_most_dates_keeps_a_volatility(share):
+    """Roll-outs of such a series once had deviations of ten to seventy times its own."""
+    rng = np.random.default_rng(0)
+    panel = 0.01 * (rng.standard_normal((1500, 3)) + 0.8 * rng.standard_normal((1500, 1)))
+    panel[rng.random(1500) > share, 1] = 0.0
+    whitening = fit_volatility(panel)
+    rows = torch.from_numpy(panel)[None]
+    innovations = whiten_paths(whitening, rows, whitening.start(1)).innovations[0, BURN_IN:]
+    state, generated = whitening.hold(whitening.start(1), 2000), []
+    for _ in range(40):
+        drawn = innovations[torch.from_numpy(rng.integers(0, len(innovations), 2000))]
+        generated.append(colour(whitening.predict(state), drawn))
+        state = whitening.imagine(state, generated[-1])
+    paths = torch.stack(generated).numpy()
+    assert 0.3 < paths[-10:, :, 1].std() / panel[:, 1].std() < 3.5
+    assert np.abs(paths[:, :, 1]).max() < 8.0 * np.abs(panel[:, 1]).max()
+    assert paths[-10:, :, 0].std() == pytest.approx(panel[:, 0].std(), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "error", "message"),
+    [
+        (lambda x: x[:, 0], ShapeError, r"shape \(date, asset\)"),
+        (lambda x: x[:, :0], ShapeError, r"shape \(date, asset\)"),
+        (lambda x: np.where(np.arange(3) == 1, np.nan, x), DataError, r"positions \[1\] .* missing or infinite"),
+        (lambda x: np.where(np.arange(3) == 2, 0.001, x), DataError, r"positions \[2\] never move"),
+        (lambda x: x[:50], DataError, "at least 100 dates: got 50"),
+    ],
+)
+@pytest.mark.parametrize("fit", [fit_volatility, fit_factor_volatility])
+def test_what_has_no_volatility_is_refused(returns, fit, spoilt, error, message):
+    with pytest.raises(error, match=message):
+        fit(spoilt(returns))
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3), (2, 5, 1), (5, 3)])
+def test_paths_to_whiten_must_have_periods_and_the_assets_of_the_fit(whitening, shape):
+    with pytest.raises(ShapeError, match=r"\(path, time, asset\) with 3 assets .*got"):
+        whiten_paths(whitening, torch.zeros(shape, dtype=torch.float64), whitening.start(2))
+
+
+def test_the_excess_of_a_shock_stays_with_its_series(whitening):
+    prediction = whitening.predict(whitening.start(1))
+    standardised = torch.tensor([[50.0, -1.0, 0.5]], dtype=torch.float64)
+    returns = prediction.location + prediction.scale * standardised
+    bounded = whiten(prediction, prediction.location + prediction.scale * standardised.clamp(-8.0, 8.0))
+    excess = torch.tensor([[42.0, 0.0, 0.0]], dtype=torch.float64)
+    torch.testing.assert_close(whiten(prediction, returns, largest_mixed=8.0), bounded + excess)
+    torch.testing.assert_close(colour(prediction, whiten(prediction, returns)), returns)
+
+
+def test_generated_falls_are_pulled_to_the_level_like_sizes(whitening):
+    numbers, held = whitening.numbers, whitening.hold(whitening.start(1), 1)
+    fall = (numbers.mean - numbers.deviation)[None]
+    pull = (0.005 * (numbers.level - whitening.predict(held).features)).exp()
+    assert float((pull - 1.0).abs().min()) > 1e-6
+    expected = pull * (0.9 + 0.1 * numbers.leverage_scale / numbers.kappa)
+    torch.testing.assert_close(whitening.imagine(held, fall)[1][..., 0], expected)
+
+
+def test_the_slow_level_is_kept_away_from_zero():
+    averages = torch.tensor([[[0.5, 0.3], [0.5, 1e-6]]], dtype=torch.float64)
+    assert slow_level(averages).tolist() == [[0.3, SMALLEST_SIGMA]]
+
+
+def test_the_dispersion_is_measured_under_the_pressure_of_the_trend(whitening):
+    """The size that the direction leaves is measured under the pressure of the day, trend included."""
+    numbers, state = whitening.numbers, list(whitening.start(1))
+    state[2] = state[2] + 0.7
+    pressure = pressure_on_direction(state[-2], market_trend(state[2]))
+    assert abs(float(pressure - state[-2])) > 0.05
+    returns = numbers.mean[None] + numbers.deviation * torch.tensor([[-1.0, 0.5, -2.0]], dtype=torch.float64)
+    prediction = whitening.predict(tuple(state))
+    clipped = clipped_shocks((returns - prediction.location) / prediction.scale)
+    direction = Direction(numbers.direction, slow_correlation(state[4], numbers.correlation) @ numbers.direction)
+    size = direction.residual_size(clipped, pressure) * numbers.dispersion_scale
+    moved = whitening.observe(tuple(state), returns)[-1]
+    torch.testing.assert_close(moved, DISPERSION_DECAY * state[-1] + (1.0 - DISPERSION_DECAY) * size)
