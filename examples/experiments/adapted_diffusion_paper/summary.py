@@ -242,7 +242,7 @@ def scaling_tables(results: dict[str, Any]) -> list[str]:
     ]
     for study in ("paths", "lookback", "width"):
         for preset, entry in results[study].items():
-            for size, row in entry["by size"].items():
+            for size, row in sorted(entry["by size"].items(), key=lambda item: int(item[0])):
                 columns = [number(row[field]) for field in ("score_error", "adapted_distance", "exact_sampler")]
                 lines.append(f"| {study} | {preset} | {size} | " + " | ".join(columns) + " |")
     return lines

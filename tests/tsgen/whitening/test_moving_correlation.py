@@ -157,7 +157,7 @@ def test_a_common_size_of_own_shocks_is_followed(monkeypatch):
     panel = _panel(4500, 12, spread=0.35, seed=1)
     whitening = fit_volatility(panel[:1500])
     followed = _gaussian_loss(whitening, panel, 1500)
-    monkeypatch.setattr(moving_correlation, "_DISPERSION_WEIGHT", 0.0)
+    monkeypatch.setattr(moving_correlation, "DISPERSION_WEIGHT", 0.0)
     gain = _gaussian_loss(whitening, panel, 1500) - followed
     # five standard errors, in blocks of twenty dates against the memory of the size
     blocks = gain.reshape(-1, 20).mean(axis=1)
@@ -168,7 +168,7 @@ def test_a_constant_size_of_own_shocks_costs_little(monkeypatch):
     panel = _panel(2500, 12, spread=0.0, seed=1)
     whitening = fit_volatility(panel[:1500])
     followed = _gaussian_loss(whitening, panel, 1500).mean()
-    monkeypatch.setattr(moving_correlation, "_DISPERSION_WEIGHT", 0.0)
+    monkeypatch.setattr(moving_correlation, "DISPERSION_WEIGHT", 0.0)
     # a relative error e of eleven deviations costs 11 e^2; the average of nine dates' mean size over twelve series has
     # e = w sqrt((pi / 2 - 1) / 12 / 9) = .037, that is .015 per date; twice that is allowed
     assert followed - _gaussian_loss(whitening, panel, 1500).mean() < 0.03
