@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.signal import lfilter
 from torch import Tensor
 
 from tsgen.errors import ConfigError, DataError
+from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.factor_analysis import SMALLEST_UNIQUE, factor_analysis, number_of_factors
 from tsgen.whitening.factor_volatility import DECAYS, FactorNumbers, FactorWhitening, shocks_of
 from tsgen.whitening.volatility_fit import SHORTEST_PANEL, check_panel_values, counted_dates, shrunk_mean
@@ -55,11 +55,7 @@ def _structure(shocks: Array, deviation: Array, n_factors: int) -> _Structure:
 
 def _known_before(squares: Array) -> Array:
     """Filtered squares (date, series, decay) known before each date, started at 1."""
-    parts = []
-    for decay in DECAYS:
-        filtered, _ = lfilter([1.0 - decay], [1.0, -decay], squares, axis=0, zi=np.full((1, squares.shape[1]), decay))
-        parts.append(np.vstack([np.ones((1, squares.shape[1])), filtered[:-1]]))
-    return np.stack(parts, axis=-1)
+    return np.stack([exponential_average(squares, decay) for decay in DECAYS], axis=-1)
 
 
 def _student_t_loss(parameters: Tensor, features: Tensor, squares: Tensor, pooling: float) -> Tensor:

@@ -33,7 +33,7 @@ def market_start(n_paths: int) -> Tensor:
 
 
 def market_shocks(ratios: Tensor, absolute_scale: Tensor, leverage_sign: Tensor) -> Tensor:
-    """Size and fall of one period before P and Q, (path, 2), from shocks over slow levels (path, asset)."""
+    """Size of one period and its fall (negative: a rise) before P and Q, from (path, asset) over slow levels."""
     clipped = ratios.clamp(-_LARGEST_SHOCK, _LARGEST_SHOCK)
     size = (clipped.abs() * absolute_scale).mean(dim=-1)
     return torch.stack([size, -(clipped * leverage_sign).mean(dim=-1)], dim=-1)
