@@ -25,8 +25,8 @@ _BURN_IN = 60
 _POOLING = 15.0
 _MOST_SERIES = 100  # of the idiosyncratic ones, which share their weights
 _SMALLEST_SQUARE = 0.05
-_LARGEST_OWN_SHARE = 0.5
-_TINY = 0.01  # of the bound of factor analysis
+_LARGEST_OWN_SHARE = 0.9
+_TINY = 1e-6  # of the bound of factor analysis
 
 
 class _Structure(NamedTuple):

@@ -268,3 +268,20 @@ def test_factors_are_not_mapped_along_a_common_direction():
     whitening = fit_factor_volatility(panel, n_factors=1)
     assert not common_direction(SimpleNamespace(whitening=whitening)).any()
     assert common_direction(SimpleNamespace(whitening=fit_volatility(panel))).any()
+
+
+def test_two_funds_on_one_index_keep_their_deviation_and_their_difference():
+    panel, _ = factor_panel(1500, 70, 3, seed=0)
+    rng = np.random.default_rng(1)
+    panel[:, 1] = panel[:, 0] + 0.001 * rng.standard_normal(1500)
+    panel[:, 3] = 1.1 * panel[:, 2] + 0.0005 * rng.standard_normal(1500)
+    whitening = fit_factor_volatility(panel)
+    covariance = long_run(whitening)
+    assert np.sqrt(np.diag(covariance))[:4] == pytest.approx(panel[:, :4].std(axis=0), rel=0.05)
+    for long, short, size in ((1, 0, 1.0), (3, 2, 1.1)):
+        weights = np.zeros(70)
+        weights[[long, short]] = 1.0, -size
+        # the bound of factor analysis alone leaves each fund a tenth of its deviation: 2.6 and 6.5 times the truth
+        assert np.sqrt(weights @ covariance @ weights) == pytest.approx((panel @ weights).std(), rel=0.25)
+    z = whiten_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1)).innovations[0, 60:]
+    assert z.std(dim=0).numpy() == pytest.approx(np.ones(70), abs=0.12)
