@@ -6,14 +6,19 @@ import torch
 
 from tsgen.whitening import moving_correlation
 from tsgen.whitening.moving_correlation import (
+    CORRELATION_DECAY,
     CORRELATION_WEIGHTS,
     DIRECTION_DECAY,
     DIRECTION_WEIGHT,
     DISPERSION_DECAY,
     DirectedRoot,
     Direction,
+    clipped_shocks,
     dispersion_weight,
+    pressure_on_direction,
+    slow_correlation,
 )
+from tsgen.whitening.moving_correlation_fit import dispersion_scale, long_run_correlation
 from tsgen.whitening.volatility import LEVEL_PULL, VolatilityWhitening
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import colour, predict_paths, whiten, whiten_paths
@@ -207,3 +212,23 @@ def test_roll_outs_pull_volatility_to_its_geometric_mean():
     recorded = whitening.start(1)
     recorded = whitening.observe((2.0 * recorded[0], 2.0 * recorded[1], *recorded[2:]), numbers.mean[None])
     torch.testing.assert_close(recorded[0][..., 0], torch.full((1, N), 1.8, dtype=torch.float64))
+
+
+def test_the_usual_size_around_the_direction_is_taken_under_the_trend_of_each_date():
+    rng = np.random.default_rng(0)
+    shocks = rng.standard_normal((400, 4)) + rng.standard_normal((400, 1))
+    correlation = long_run_correlation(shocks)
+    axis = torch.from_numpy(np.linalg.eigh(correlation)[1][:, -1].copy())
+    found = []
+    for trend in (0.5, 2.0):
+        clipped, average = clipped_shocks(torch.from_numpy(shocks)), torch.from_numpy(correlation)
+        moments, along, sizes = average, torch.ones(1, dtype=torch.float64), []
+        for shock in clipped[:, None]:
+            direction = Direction(axis, slow_correlation(moments, average) @ axis)
+            pressure = pressure_on_direction(along, torch.full((1,), trend, dtype=torch.float64))
+            sizes.append(float(direction.residual_size(shock, pressure)))
+            along = DIRECTION_DECAY * along + (1.0 - DIRECTION_DECAY) * direction.square(shock)
+            moments = CORRELATION_DECAY * moments + (1.0 - CORRELATION_DECAY) * shock.T @ shock
+        found.append(dispersion_scale(shocks, np.full(400, trend), correlation, axis.numpy(), 60))
+        assert found[-1] == pytest.approx(1.0 / np.mean(sizes[60:]), rel=1e-9)
+    assert abs(found[0] / found[1] - 1.0) > 0.01
