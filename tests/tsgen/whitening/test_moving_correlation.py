@@ -224,7 +224,7 @@ def test_the_usual_size_around_the_direction_is_taken_under_the_trend_of_each_da
         clipped, average = clipped_shocks(torch.from_numpy(shocks)), torch.from_numpy(correlation)
         moments, along, sizes = average, torch.ones(1, dtype=torch.float64), []
         for shock in clipped[:, None]:
-            direction = Direction(axis, slow_correlation(moments, average) @ axis)
+            direction = Direction(axis, (slow_correlation(moments, average) @ axis)[None])
             pressure = pressure_on_direction(along, torch.full((1,), trend, dtype=torch.float64))
             sizes.append(float(direction.residual_size(shock, pressure)))
             along = DIRECTION_DECAY * along + (1.0 - DIRECTION_DECAY) * direction.square(shock)
