@@ -57,7 +57,7 @@ class AdaptedDiffusionGenerator:
     origin : Origin
         Where unconditioned calls of `sample` start: the end of the training panel, or the start of a path.
     residual_map : ResidualMap, optional
-        Correction of the innovation law; panels with 1,000 innovations or more.
+        Correction of the innovation law; panels with 250 innovations or more.
     start_states : Origin, optional
         States on training dates, for unconditional paths (panels only).
     """

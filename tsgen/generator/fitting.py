@@ -74,7 +74,7 @@ def fit_generator(
        held-out loss is lower by more than two standard errors and, for a panel, its roll-outs are as well calibrated.
     2. On all data: refit the whitening and train the chosen head for the number of steps found in 1. Innovations of a
        panel are centred, so the closed forms leave the expected return to the whitening, where it is shrunk and moves.
-    3. For a panel with 1,000 innovations or more, unless ``anchor_is_floor=False``: map the quantiles of what the head
+    3. For a panel with 250 innovations or more, unless ``anchor_is_floor=False``: map the quantiles of what the head
        generates to those of the innovations (`tsgen.whitening.residual_map`).
 
     References

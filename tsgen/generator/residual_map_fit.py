@@ -3,7 +3,8 @@
 A map is fitted wherever there are residuals enough, and no held-out data are asked: over rolling origins it was better
 than none on daily panels of several series by 0.1 to 0.3 % of the quantile loss and equal on a single index, it makes
 the choice between the laws under it harmless, and on Gaussian noise it costs a tenth of a percent. The last fifth of
-a panel, which decided before, says less than that (``examples/experiments/real_markets``).
+a panel, which decided before, says less than that (``examples/experiments/real_markets``). The fewer residuals there
+are, the less the map moves.
 """
 
 from typing import NamedTuple
@@ -32,8 +33,9 @@ _TAIL_LEVELS = np.array([0.001, 0.002, 0.005, 0.01])
 _CORE_LEVELS = np.linspace(0.02, 0.98, 49)
 LEVELS = np.concatenate([_TAIL_LEVELS, _CORE_LEVELS, 1.0 - _TAIL_LEVELS[::-1]])
 _SMALLEST_STEP = 1e-4
-FEWEST_RESIDUALS = 1_000
-"""Fewer residuals have no tail to fit: a hundred exceedances a side; with 250 to 500 months a map gained nothing."""
+FEWEST_RESIDUALS = 250
+"""Fewer residuals have no tail to fit: 25 exceedances a side."""
+_ENOUGH_RESIDUALS = 1_000  # for a whole map; weekly and monthly panels with fewer did best with about n / 1,000 of it
 
 
 class _Tail(NamedTuple):
@@ -124,7 +126,9 @@ def common_direction(sampler: ConditionalSampler) -> Array:
 
 
 def fit_residual_map(bank: Array, residuals: Array, direction: Array) -> ResidualMap:
-    """Map the law of generated innovations to the law of residuals.
+    """Map the law of generated innovations to the law of residuals, the whole way if there are 1,000 of them.
+
+    With n residuals quantiles move n / 1,000 of the way: those of 300 residuals are no better known than the law's.
 
     Parameters
     ----------
@@ -141,22 +145,19 @@ def fit_residual_map(bank: Array, residuals: Array, direction: Array) -> Residua
         float64. The mapped bank has mean zero: the expected return is the whitening's location and nothing else.
     """
     n_assets = bank.shape[1]
+    share = min(1.0, len(residuals) / _ENOUGH_RESIDUALS)
     residuals = residuals - residuals.mean(axis=0)
     source = np.stack([_increasing(np.quantile(bank[:, i], LEVELS)) for i in range(n_assets)])
     target = np.stack([residual_quantiles(residuals[:, i]) for i in range(n_assets)])
+    target = share * target + (1.0 - share) * source
     identity = np.linspace(-1.0, 1.0, len(LEVELS))[None]
     ends = [torch.from_numpy(np.concatenate([x, identity])) for x in (source, target)]
     by_asset = ResidualMap(ends[0], ends[1], torch.zeros(n_assets, dtype=torch.float64))
     if not direction.any():
         return _centred(by_asset, bank)
-    mapped = by_asset(torch.from_numpy(bank)).numpy() @ direction
-    rows = [
-        torch.from_numpy(np.concatenate([x, y[None]]))
-        for x, y in (
-            (source, _increasing(np.quantile(mapped, LEVELS))),
-            (target, residual_quantiles(residuals @ direction)),
-        )
-    ]
+    along = _increasing(np.quantile(by_asset(torch.from_numpy(bank)).numpy() @ direction, LEVELS))
+    wanted = share * residual_quantiles(residuals @ direction) + (1.0 - share) * along
+    rows = [torch.from_numpy(np.concatenate([x, y[None]])) for x, y in ((source, along), (target, wanted))]
     return _centred(ResidualMap(rows[0], rows[1], torch.from_numpy(direction.copy())), bank)
 
 

@@ -58,11 +58,13 @@ def against_mixture(name: str, years: range, *, block: int) -> dict[str, Any]:
     """Difference to the mixture without a map in percent of its loss, and its t; cut-offs ``years`` apart, pooled."""
     panel = panels.panel_of(name, years[-1] + years.step)
     by_cut: list[dict[str, Array]] = []
+    n_residuals: list[int] = []
     for year in years:
         n_known, until = ((panel.dates.year <= y).sum() for y in (year, year + years.step))
+        n_residuals.append(int(n_known) - FILTER_BURN_IN)
         by_cut.append(_losses(torch.from_numpy(panel.values[:until].copy())[None], int(n_known)))
     base = np.concatenate([losses["mixture"] for losses in by_cut])
-    row: dict[str, Any] = {"cut_offs": list(years), "n_dates": len(base)}
+    row: dict[str, Any] = {"cut_offs": list(years), "n_residuals": n_residuals, "n_dates": len(base)}
     for label in by_cut[0]:
         if label == "mixture":
             continue

@@ -43,6 +43,8 @@ VALIDATION = {
     ),
     "mixed": (Span(fitted_to=2008, until=2013),),
 }
+WEEKLY = "_weekly"
+VALIDATION |= {f"{name}{WEEKLY}": VALIDATION[name] for name in ("us_stocks", "us_index", "mixed")}
 TEST = {
     "us_stocks": (Span(fitted_to=2013, until=2022),),
     "us_index": (Span(fitted_to=2013, until=2022),),
@@ -50,6 +52,7 @@ TEST = {
     "factor_etfs": (Span(fitted_to=2018, until=2022),),
     "mixed": (Span(fitted_to=2013, until=2018),),
 }
+TEST |= {f"{name}{WEEKLY}": TEST[name] for name in ("us_stocks", "us_index", "mixed")}
 
 
 def mixed_panel() -> tsgen.ReturnPanel:
@@ -68,8 +71,18 @@ def mixed_panel() -> tsgen.ReturnPanel:
 
 def panel_of(name: str, until: int) -> tsgen.ReturnPanel:
     """A panel up to the end of a year: later returns are not even in memory."""
-    panel = mixed_panel() if name == "mixed" else tsgen.load_returns(name)
-    return panel if panel.dates[-1].year <= until else panel.split(f"{until}-12-31")[0]
+    daily = name.removesuffix(WEEKLY)
+    panel = mixed_panel() if daily == "mixed" else tsgen.load_returns(daily)
+    panel = panel if panel.dates[-1].year <= until else panel.split(f"{until}-12-31")[0]
+    return panel if name == daily else weekly(panel)
+
+
+def weekly(panel: tsgen.ReturnPanel) -> tsgen.ReturnPanel:
+    """Log returns from Friday to Friday; a last week that is not over is left out."""
+    sums = panel.to_kind("log").returns.resample("W-FRI").sum()
+    sums = sums[sums.index <= panel.dates[-1]]
+    before = pd.DataFrame(0.0, index=sums.index[:1] - pd.Timedelta(days=7), columns=sums.columns)
+    return tsgen.load_returns(100.0 * np.exp(pd.concat([before, sums]).cumsum()), kind="log")
 
 
 class OwnResiduals:

@@ -1,4 +1,4 @@
-"""Real markets: the generator one step ahead, in roll-outs and without a history, on five panels.
+"""Real markets: the generator one step ahead, in roll-outs and without a history, on daily, weekly and monthly panels.
 
     OMP_NUM_THREADS=1 python examples/experiments/real_markets/run.py --span validation
     OMP_NUM_THREADS=1 python examples/experiments/real_markets/run.py --span test
@@ -29,7 +29,7 @@ from tsgen.generator.generator_config import PresetName
 
 HERE = Path(__file__).resolve().parent
 SEED = 0
-HORIZONS = {"fama_french": (12,)}
+HORIZONS = {"fama_french": (12,), **{n: (12,) for n in panels.TEST if n.endswith(panels.WEEKLY)}}
 DAILY_HORIZONS = (20, 60)
 # first and last year of the yearly refits of the location, and the block of its error
 MEMORY = {
@@ -45,6 +45,9 @@ LAWS = {
     "us_index": (range(1995, 2011, 3), 20),
     "fama_french": (range(1974, 1995, 5), 3),
     "mixed": (range(2004, 2011, 3), 20),
+    "us_stocks_weekly": (range(1996, 2013), 4),
+    "us_index_weekly": (range(1996, 2013), 4),
+    "mixed_weekly": (range(2004, 2013), 4),
 }
 
 
@@ -98,7 +101,7 @@ def measure(part: str, span: str) -> Any:
 
 def parts_of(span: str) -> list[str]:
     names = panels.VALIDATION if span == "validation" else panels.TEST
-    daily = [n for n in names if n != "fama_french"]
+    daily = [n for n in names if n not in HORIZONS]
     return [
         *(f"{n}/forecasts" for n in names),
         *(f"{n}/memory" for n in MEMORY if span == "validation"),

@@ -404,7 +404,9 @@ def test_a_gpu_gives_the_same_scenarios_to_rounding(generator):
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_dates", [480, 1_200], ids=["without a residual map", "with a residual map"])
+@pytest.mark.parametrize(
+    "n_dates", [309, 480, 1_200], ids=["without a residual map", "with half of one", "with a whole one"]
+)
 def test_expected_return_is_the_whitenings_location(n_dates):
     """Half of a drift is shrunk away on purpose: the residual law must not give it back.
 
@@ -419,7 +421,7 @@ def test_expected_return_is_the_whitenings_location(n_dates):
     generator = tsgen.fit_generator(panel, FAST)
     assert isinstance(generator.head.anchor, GaussianMixture)
     assert generator.head.shape.residual == "mixture"
-    assert (generator.residual_map is None) == ("residual map" not in repr(generator)) == (n_dates == 480)
+    assert (generator.residual_map is None) == ("residual map" not in repr(generator)) == (n_dates == 309)
     returns = generator.sample(40_000, 1, seed=0).returns[:, 0]
     location = generator.whitening.predict(generator.origin.state).location[0].numpy()
     error = returns.std(axis=0) / 200

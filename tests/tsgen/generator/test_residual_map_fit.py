@@ -68,6 +68,18 @@ def test_mapped_law_fits_the_residuals(direction):
     assert np.quantile(mapped, 0.995) == pytest.approx(exact, rel=0.15)
 
 
+@pytest.mark.parametrize(("n_rows", "share"), [(300, 0.3), (999, 0.999), (1_000, 1.0), (3_000, 1.0)])
+def test_few_residuals_move_quantiles_part_of_the_way(n_rows, share):
+    """Up to the shift that centres the mapped bank, one number for every coordinate and one for the direction."""
+    residuals = heavy(11, n_rows)
+    residuals -= residuals.mean(axis=0)
+    found = fit_residual_map(normals(12, N_BANK), residuals, COMMON)
+    wanted = np.stack([residual_quantiles(x) for x in (*residuals.T, residuals @ COMMON)])
+    shift = found.target.numpy() - (share * wanted + (1 - share) * found.source.numpy())
+    assert np.ptp(shift, axis=1).max() < 1e-12
+    assert np.abs(shift).max() < 0.05
+
+
 def test_mapped_bank_has_mean_zero():
     shifted = heavy(4, N_ROWS) + 0.3
     bank = normals(5, N_BANK) + 0.1
