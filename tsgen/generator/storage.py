@@ -37,7 +37,7 @@ from tsgen.whitening.whitening_protocol import Whitening
 if TYPE_CHECKING:
     from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 WEIGHTS, DESCRIPTION = "weights.safetensors", "generator.json"
 _KINDS = (
     FactorWhitening,

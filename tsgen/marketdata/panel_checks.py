@@ -135,13 +135,14 @@ def check_above_total_loss(
 
 
 def check_not_prices(values: NDArray[np.float64], *, assets: tuple[str, ...]) -> None:
-    """Raise `DataError` naming the first asset that never falls and half of whose returns are above 50 %."""
+    """Raise `DataError` naming the first asset whose returns are all positive and half of them above 50 %."""
     like_prices = np.flatnonzero((values.min(axis=0) > 0.0) & (np.median(values, axis=0) > 0.5))
     if like_prices.size:
         first = int(like_prices[0])
         raise DataError(
             f"returns must be decimals per period: {assets[first]} lies between {values[:, first].min():.6g} and "
-            f"{values[:, first].max():.6g} and never falls. Are these prices? Pass them to tsgen.load_returns."
+            f"{values[:, first].max():.6g}, all positive. If these are prices, pass them to tsgen.load_returns; if "
+            "they are gross returns (1 + r), subtract 1; if log prices, take differences."
         )
 
 

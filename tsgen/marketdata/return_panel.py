@@ -99,8 +99,8 @@ class ReturnPanel:
     ------
     DataError
         If dates repeat or step back, values are missing, infinite or not above -100 %, names repeat,
-        an asset is constant over three or more dates, or never falls
-        over twenty or more and lies above 50 %: these are prices.
+        an asset is constant over three or more dates, or all positive
+        over twenty or more and half of them above 50 %: these are prices.
     ShapeError
         If there is no row or no asset.
 

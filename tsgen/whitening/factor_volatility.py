@@ -5,7 +5,7 @@ r"""Whitening of a wide panel: a few common factors with their own volatility, a
 with variances that are weighted averages of their long-run level 1 and of filtered squares of estimated shocks,
 
     H_k = c_0 + c_1 A_.90 + c_2 A_.98 + c_3 L_.90 + c_4 L_.98      (A: squares, L: squares after falls, of the factor),
-    h_i = c_0 + c_1 A_.90 + c_2 A_.98 + c_3 C_.90 + c_4 C_.98      (A: own squares, C: their mean over all assets),
+    h_i = c_0 + c_1 A_.90 + c_2 A_.98 + c_3 C_.90 + c_4 C_.98      (A: own squares, C: their mean over moving assets),
 
 weights >= 0 with sum 1: roll-outs return to the long-run covariance ``B B' + D``, and a constant volatility is a
 special case, not an approximation. Factors are estimated by generalised least squares on the loadings. The innovation
@@ -52,6 +52,8 @@ class FactorNumbers(NamedTuple):
     """(factor, 5): long-run level, A_.90, A_.98, L_.90, L_.98."""
     own_weights: Tensor
     """(5,): long-run level, A_.90, A_.98, C_.90, C_.98; shared by all assets."""
+    common_weights: Tensor
+    """(asset,): what each asset's square counts in C; equal, and zero for series that rest on most dates."""
 
 
 class Shocks(NamedTuple):
@@ -143,7 +145,7 @@ class FactorWhitening:
         parts = torch.stack([shocks.factor, shocks.factor, shocks.falls, shocks.falls], dim=-1)
         return (
             torch.lerp(shocks.own[:, :, None], own, decays),
-            torch.lerp(shocks.own.mean(dim=1, keepdim=True), common, decays),
+            torch.lerp((shocks.own @ self._like(own).common_weights)[:, None], common, decays),
             torch.lerp(parts, factor, decays.repeat(2)),
         )
 

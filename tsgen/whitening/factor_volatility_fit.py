@@ -85,6 +85,8 @@ def _fit_weights(features: Array, squares: Array, n_groups: int) -> Array:
     found = minimize(
         value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box * n_groups, options={"maxiter": 150}
     )
+    if not np.isfinite(found.fun):
+        raise DataError("the likelihood of the volatility is not finite on these returns. Look for extreme values.")
     logits = found.x.reshape(n_groups, 6)[:, :5]
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponents / exponents.sum(axis=1, keepdims=True)
@@ -155,7 +157,9 @@ def _mean_square(values: Array) -> Array:
 
 
 def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumbers:
-    n_assets, n_factors = structure.loadings.shape
+    n_factors = structure.loadings.shape[1]
+    resting = counted_dates(returns).max(axis=0) > 1.0  # their rare squares of a hundred say nothing on the others
+    moving = np.ones(len(resting)) if resting.all() else np.where(resting, 0.0, 1.0)
     factors = (returns - mean) @ structure.extraction
     residual = (returns - mean - factors @ structure.loadings.T) / np.sqrt(structure.variance)
     fields = {
@@ -168,6 +172,7 @@ def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumber
         "leverage_scale": np.ones(n_factors),
         "factor_weights": np.ones((n_factors, 5)),
         "own_weights": np.ones(5),
+        "common_weights": moving / moving.sum(),
     }
     numbers = FactorNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()})
     shocks = shocks_of(torch.from_numpy(returns.copy()), numbers)
@@ -176,8 +181,9 @@ def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumber
     if n_factors:
         moves = np.concatenate([_known_before(s.numpy()) for s in (shocks.factor, shocks.falls * scale)], axis=-1)
         factor_weights = torch.from_numpy(_fit_weights(moves, shocks.factor.numpy(), n_factors))
-    common = _known_before(shocks.own.mean(dim=1, keepdim=True).numpy())
-    chosen = np.unique(np.linspace(0, n_assets - 1, min(n_assets, _MOST_SERIES)).round().astype(int))
+    common = _known_before((shocks.own @ numbers.common_weights)[:, None].numpy())
+    used = np.flatnonzero(moving)
+    chosen = used[np.unique(np.linspace(0, len(used) - 1, min(len(used), _MOST_SERIES)).round().astype(int))]
     own = shocks.own.numpy()[:, chosen]
     moves = np.concatenate([_known_before(own), np.broadcast_to(common, (*own.shape, 2))], axis=-1)
     own_weights = torch.from_numpy(_fit_weights(moves, own, 1)[0])

@@ -7,17 +7,19 @@ With ``e`` the standardised return, and for the decays k in (0.90, 0.98),
 so volatility is a weighted average of past absolute shocks, positive by construction, with bad news (sign ``s``)
 counted apart. The size C and the trend T of what the whole panel did (`tsgen.whitening.market_volatility`) come on top,
 
-    sigma = c (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h max(T, 0))),   weights >= 0 with sum 1.
+    sigma = c (.93 (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h max(T, 0))) + .07 H),
+
+with weights >= 0 that sum to 1 and ``H`` the mean of A_.98 over the training dates, which volatility comes back to.
 
 The correlation, and the scale of what is left around its first direction, are those of
 `tsgen.whitening.moving_correlation`; its root does not depend on the order of the assets. The location is a shrunk
 mean, moved by a memory of past shocks (`tsgen.whitening.location_memory`).
 
-Roll-outs: shocks are fed back at unit variance (divided by ``kappa``, the training standard deviation of returns over
-their volatility), because drawing them independently of the volatility level otherwise multiplies its persistence by
-``E z^2 > 1``; the slow correlation is held at its value on the last recorded date; and volatility is pulled towards
-its geometric mean over the training dates, by half a percent of the distance a day: the recursion has no level of its
-own, and high volatilities last less long than it says. These choices come from rolling-origin studies.
+Roll-outs: shocks are fed back divided by ``kappa``: at unit variance, and as large on average as in training, where
+the filter's own noise makes innovations small on days whose volatility is too high; the slow correlation is held at its
+value on the last recorded date; and volatility is pulled towards its geometric mean over the training dates, by a
+thousandth of the distance a day, because a year out that of a single index would be a fifth too high. These choices
+come from rolling-origin studies.
 """
 
 from typing import Any, NamedTuple, final
@@ -55,7 +57,8 @@ from tsgen.whitening.moving_correlation import (
 from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
-LEVEL_PULL = 0.005
+LEVEL_SHARE = 0.07
+LEVEL_PULL = 0.001
 SMALLEST_SIGMA = 0.14
 _LARGEST_FEEDBACK = 30.0
 
@@ -73,7 +76,9 @@ class VolatilityNumbers(NamedTuple):
     memory_weights: Tensor
     """(3,): what moves the location, in units of the deviation: last own shock, own sum, sum of the market."""
     weights: Tensor
-    """(asset, 6): a_1, a_2, b_1, b_2, g, h, each multiplied by ``c``."""
+    """(asset, 6): a_1, a_2, b_1, b_2, g, h, each multiplied by ``.93 c``."""
+    constant: Tensor
+    """(asset,): ``.07 c H``, the part of the volatility that does not move."""
     absolute_scale: Tensor
     """(asset,): N, makes ``E N|z| = 1``."""
     leverage_scale: Tensor
@@ -83,8 +88,8 @@ class VolatilityNumbers(NamedTuple):
     market_scale: Tensor
     """(2,): P and Q, the scales of the panel's size and trend."""
     kappa: Tensor
-    """(asset,): standard deviation of returns over their volatility, location included, at most 1.5 times ``unit``; the
-    feedback of roll-outs is divided by it."""
+    """(asset,): what the feedback of roll-outs is divided by: the standard deviation of returns over their volatility,
+    location included and at most 1.5 times ``unit``, times the feedback of independent innovations over training's."""
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
@@ -137,7 +142,7 @@ class VolatilityWhitening:
         return self._cached[key]
 
     def start(self, n_paths: int) -> State:
-        """Volatility at its long-run level, correlation at R_0."""
+        """Filters at their long-run level, correlation at R_0."""
         ones = torch.ones(n_paths, self.n_assets, len(DECAYS), dtype=torch.float64)
         fast = torch.ones(n_paths, dtype=torch.float64)
         memory = torch.zeros(n_paths, self.n_assets, 2, dtype=torch.float64)
@@ -146,8 +151,9 @@ class VolatilityWhitening:
 
     def _sigma(self, state: State) -> Tensor:
         absolute, leverage, market = state[:3]
-        weights = self._like(absolute).weights
-        combined = slow_level(absolute) * (market_terms(market) @ weights[:, 4:].T)
+        numbers = self._like(absolute)
+        weights = numbers.weights
+        combined = torch.addcmul(numbers.constant, slow_level(absolute), market_terms(market) @ weights[:, 4:].T)
         # term by term: a sum over an axis of length two takes four times as long
         for column, average in enumerate((*absolute.unbind(dim=-1), *leverage.unbind(dim=-1))):
             combined = torch.addcmul(combined, average, weights[:, column])
@@ -257,6 +263,7 @@ class VolatilityWhitening:
             "direction_weights": [DIRECTION_WEIGHT, TREND_WEIGHT],
             "dispersion_decay": DISPERSION_DECAY,
             "dispersion_weight": DISPERSION_WEIGHT,
+            "level_share": LEVEL_SHARE,
             "level_pull": LEVEL_PULL,
             "memory_decay": MEMORY_DECAY,
             "smallest_sigma": SMALLEST_SIGMA,

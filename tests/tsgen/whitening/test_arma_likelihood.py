@@ -5,6 +5,7 @@ import pytest
 from scipy.linalg import toeplitz
 from scipy.stats import chi2
 from statsmodels.tsa.arima.model import ARIMA
+from statsmodels.tsa.statespace.tools import constrain_stationary_univariate
 
 import tsgen
 from tsgen.marketdata.known_processes import Arma, KernelProcess, powered_exponential
@@ -52,6 +53,25 @@ def test_long_paths_count_by_their_windows():
     assert gamma.shape == (4 * LONGEST_WINDOW,)
     # 51,200 values of correlation time two: the variance is known to one percent
     assert np.abs(gamma - truth).max() < 0.04 * truth[0]
+
+
+@pytest.mark.parametrize("period", [0, LONGEST_WINDOW, LONGEST_WINDOW + 14])
+def test_long_paths_are_read_from_the_first_period_to_the_last(period):
+    paths = _paths(ARMA, 200, LONGEST_WINDOW + 15)[:, :, 0]
+    louder = paths.copy()
+    louder[:, period] *= 10.0
+    assert arma_autocovariances(louder, 1, 1)[0] > 1.1 * arma_autocovariances(paths, 1, 1)[0]
+
+
+@pytest.mark.parametrize(("p", "q", "seed"), [(2, 2, 26), (3, 3, 58), (3, 2, 69), (4, 4, 17)])
+def test_roots_near_the_unit_circle_do_not_stop_the_search(p, q, seed):
+    """Never below the likelihood of the truth: a search from the regression alone ends thousands below it here."""
+    rng = np.random.default_rng(seed)
+    phi = constrain_stationary_univariate(rng.normal(0.0, 2.0, p))
+    process = Arma(tuple(phi), tuple(-constrain_stationary_univariate(rng.normal(0.0, 2.0, q))))
+    paths = _paths(process, 500, 24, seed)[:, :, 0]
+    gain = 2.0 * (_loss(process.covariance(24)[0], paths) - _loss(arma_autocovariances(paths, p, q), paths))
+    assert -1e-3 < gain < chi2.ppf(1 - 1e-4, p + q + 1)
 
 
 def test_paths_without_variance_have_no_likelihood():

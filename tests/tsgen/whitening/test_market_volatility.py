@@ -144,7 +144,7 @@ def test_one_quiet_date_moves_the_market_averages_by_their_decays():
     scale = whitening.predict(moved).scale[0] / (numbers.deviation * numbers.unit)
     w = numbers.weights
     expected = 0.9 * w[:, 0] + 0.98 * w[:, 1] + 0.9 * w[:, 2] + 0.98 * w[:, 3] + 0.98 * (smooth * w[:, 4] + w[:, 5])
-    torch.testing.assert_close(scale, expected, rtol=1e-12, atol=0.0)
+    torch.testing.assert_close(scale, numbers.constant + expected, rtol=1e-12, atol=0.0)
 
 
 def test_the_jump_of_one_stale_series_does_not_start_a_rout():

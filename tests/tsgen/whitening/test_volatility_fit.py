@@ -14,7 +14,7 @@ from tsgen.whitening.moving_correlation import (
     pressure_on_direction,
     slow_correlation,
 )
-from tsgen.whitening.volatility import SMALLEST_SIGMA, VolatilityWhitening, slow_level
+from tsgen.whitening.volatility import LEVEL_PULL, LEVEL_SHARE, SMALLEST_SIGMA, VolatilityWhitening, slow_level
 from tsgen.whitening.volatility_fit import fit_volatility, shrunk_mean
 from tsgen.whitening.whitening_protocol import colour, whiten, whiten_paths
 
@@ -62,7 +62,7 @@ def test_innovations_have_unit_size_under_the_fitted_level(returns, whitening):
     z = whiten_paths(whitening, torch.from_numpy(returns)[None], whitening.start(1)).innovations[0, BURN_IN:]
     # robust unit scale by construction; the sampling error of a variance of 2,940 dates is .026 at kurtosis three
     assert z.square().mean(dim=0).tolist() == pytest.approx([1.0] * 3, abs=0.1)
-    shares = whitening.numbers.weights.sum(dim=1)
+    shares = whitening.numbers.weights.sum(dim=1) / (1.0 - LEVEL_SHARE)
     sigma = whiten_paths(whitening, torch.from_numpy(returns)[None], whitening.start(1)).features[0, BURN_IN:].exp()
     shock = (torch.from_numpy(returns[BURN_IN:]) - whitening.numbers.mean) / whitening.numbers.deviation
     # weights with sum one times c: shocks over sigma / c have a mean square of c^2
@@ -71,9 +71,30 @@ def test_innovations_have_unit_size_under_the_fitted_level(returns, whitening):
     )
 
 
+def _with_moments(means, deviations, n_dates=1600):
+    """Panel with exactly these sample means and standard deviations; a standard error is a fortieth of a deviation."""
+    noise = np.random.default_rng(1).standard_normal((n_dates, len(means)))
+    return np.asarray(means) + (noise - noise.mean(axis=0)) / noise.std(axis=0, ddof=1) * np.asarray(deviations)
+
+
 def test_mean_is_half_of_the_shrunk_one():
-    panel = 0.01 + 0.001 * np.random.default_rng(1).standard_normal((5000, 4))
-    assert shrunk_mean(panel) == pytest.approx(0.005, rel=0.01)  # error of the mean .001 / sqrt(5000) = .14 %
+    assert shrunk_mean(_with_moments([0.001] * 4, [0.03] * 4)) == pytest.approx(0.0005, rel=1e-9)
+    two = _with_moments([0.002, -0.001], [0.03] * 2)  # too few to shrink to each other
+    assert shrunk_mean(two) == pytest.approx([0.001, -0.0005], rel=1e-9)
+    # variance of a mean 1/160,000, spread 4 x 1.25e-5: kept 1 - 2 / 160,000 / 5e-5 = .75
+    four = _with_moments([0.001, 0.0, -0.003, 0.006], [0.1] * 4)
+    kept = 1.0 - 2.0 * 0.1**2 / 1600 / np.square([0.0, -0.001, -0.004, 0.005]).sum()
+    assert shrunk_mean(four) == pytest.approx(0.5 * (0.001 + kept * np.array([0.0, -0.001, -0.004, 0.005])), rel=1e-9)
+
+
+def test_no_mean_is_shrunk_by_more_than_three_of_its_standard_errors():
+    """A currency peg keeps its drift of none beside stocks, stocks theirs beside basis points."""
+    peg = shrunk_mean(_with_moments([0.001] * 4 + [0.0], [0.03] * 4 + [0.0003]))
+    assert peg[4] == pytest.approx(0.5 * 3.0 * 0.0003 / 40.0, rel=1e-9)
+    points = shrunk_mean(_with_moments([0.001] * 4 + [0.2], [0.03] * 4 + [5.0]))
+    assert points[:4] == pytest.approx(0.5 * (0.001 + 3.0 * 0.03 / 40.0), rel=1e-9)
+    account = shrunk_mean(_with_moments([0.0001], [0.00001]))
+    assert account == pytest.approx(0.0001 - 3.0 * 0.00001 / 40.0, rel=1e-9)
 
 
 def test_slow_correlation_weighs_the_moving_one_with_seven_tenths():
@@ -90,7 +111,7 @@ def test_what_one_period_can_move_is_bounded(whitening):
     assert float((recorded[4] - 0.995 * state[4]).abs().max()) == pytest.approx(0.005 * 16.0, rel=1e-9)
     assert float(recorded[5]) <= 0.95 + 0.05 * 16.0 + 1e-12
     held = whitening.hold(state, 1)
-    pull = (0.005 * (numbers.level - whitening.predict(held).features)).exp()
+    pull = (LEVEL_PULL * (numbers.level - whitening.predict(held).features)).exp()
     expected = pull * (0.9 + 0.1 * 30.0 * numbers.absolute_scale)
     torch.testing.assert_close(whitening.imagine(held, huge)[0][..., 0], expected)
 
@@ -172,7 +193,7 @@ def test_the_excess_of_a_shock_stays_with_its_series(whitening):
 def test_generated_falls_are_pulled_to_the_level_like_sizes(whitening):
     numbers, held = whitening.numbers, whitening.hold(whitening.start(1), 1)
     fall = (numbers.mean - numbers.deviation)[None]
-    pull = (0.005 * (numbers.level - whitening.predict(held).features)).exp()
+    pull = (LEVEL_PULL * (numbers.level - whitening.predict(held).features)).exp()
     assert float((pull - 1.0).abs().min()) > 1e-6
     expected = pull * (0.9 + 0.1 * numbers.leverage_scale / numbers.kappa)
     torch.testing.assert_close(whitening.imagine(held, fall)[1][..., 0], expected)
