@@ -109,7 +109,7 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
     Raises
     ------
     DataError
-        If there are fewer than 100 dates, a value is missing or infinite, or an asset never moves.
+        If there are fewer than 100 dates, a value is missing or infinite, or an asset does not move.
     ConfigError
         If ``n_factors`` is negative or not below the number of assets.
 
@@ -124,6 +124,7 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
     >>> fit_factor_volatility(panel).n_factors
     1
     """
+    returns = np.asarray(returns, dtype=np.float64)
     check_panel_values(returns)
     n_dates, n_assets = returns.shape
     if n_dates < SHORTEST_PANEL:

@@ -54,6 +54,17 @@ def test_ties_stay_increasing():
     assert (np.diff(residual_quantiles(values)) > 0).all()
 
 
+def test_a_series_at_rest_keeps_its_rare_moves():
+    """On 2 % of dates of size ten: a Pareto tail through the noise of the others would make them a third as large."""
+    rng = np.random.default_rng(13)
+    values = np.where(
+        rng.random(20_000) < 0.02, 10.0 * np.sign(rng.normal(size=20_000)), 0.01 * rng.normal(size=20_000)
+    )
+    found = residual_quantiles(values)
+    assert found[[1, 2, -3, -2]] == pytest.approx([-10.0, -10.0, 10.0, 10.0], abs=0.01)  # .2 and .5 %
+    assert np.abs(found[4:-4]).max() < 0.05  # 2 to 98 %
+
+
 @pytest.mark.parametrize("direction", [NONE, COMMON], ids=["by asset", "with direction"])
 def test_mapped_law_fits_the_residuals(direction):
     """Normal draws mapped to heavy residuals pass against fresh heavy draws; without the map they do not."""

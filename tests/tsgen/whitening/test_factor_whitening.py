@@ -243,6 +243,22 @@ def test_a_series_that_hardly_moves_keeps_most_of_its_deviation(share):
     assert 0.3 < deviation[3] / panel[:, 3].std() < 1.1
 
 
+def test_series_at_rest_say_nothing_on_the_volatility_of_the_others():
+    """Their rare squares of a hundred made the shared recursion lose its level: volatility grew without end."""
+    rng = np.random.default_rng(0)
+    variance, rows = np.ones(70), []
+    for _ in range(1500):
+        rows.append(np.sqrt(variance) * rng.standard_t(6, 70) / np.sqrt(1.5))
+        variance = 0.02 + 0.9 * variance + 0.08 * rows[-1] ** 2
+    panel = 0.01 * np.array(rows)
+    alone = fit_factor_volatility(panel[:, 10:]).numbers.own_weights
+    panel[:, :10][rng.random((1500, 10)) > 0.01] = 0.0
+    numbers = fit_factor_volatility(panel).numbers
+    torch.testing.assert_close(numbers.common_weights, torch.tensor([0.0] * 10 + [1 / 60] * 60, dtype=torch.float64))
+    torch.testing.assert_close(numbers.own_weights, alone, rtol=0.0, atol=0.02)
+    assert float(numbers.own_weights[0]) > 0.1
+
+
 def test_a_spike_does_not_set_the_deviation_of_its_series():
     panel, _ = factor_panel(1500, 20, 1, seed=0)
     before = np.sqrt(np.diag(long_run(fit_factor_volatility(panel))))[3]

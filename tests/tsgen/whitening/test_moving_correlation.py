@@ -214,6 +214,23 @@ def test_roll_outs_pull_volatility_to_its_geometric_mean():
     torch.testing.assert_close(recorded[0][..., 0], torch.full((1, N), 1.8, dtype=torch.float64))
 
 
+def test_the_long_run_correlation_is_that_of_ledoit_and_wolf_on_winsorised_shocks():
+    """About zero, not about the sample mean; a shock of a hundred counts as four; the diagonal is one."""
+    shocks = (3.0 * _draws(300, 4, seed=5) + _draws(300, 1, seed=6) + 0.5).numpy()
+    shocks[10, 2] = 100.0
+    clipped = np.clip(shocks, -4.0, 4.0)
+    sample = clipped.T @ clipped / 300
+    target = np.trace(sample) / 4 * np.eye(4)
+    # Ledoit and Wolf (2004): squared error of the sample over its squared distance from the target
+    error = np.mean([np.sum((np.outer(x, x) - sample) ** 2) for x in clipped]) / 300
+    share = min(error / np.sum((sample - target) ** 2), 1.0)
+    shrunk = share * target + (1.0 - share) * sample
+    spread = np.sqrt(np.diag(shrunk))
+    found = long_run_correlation(shocks)
+    np.testing.assert_allclose(found, shrunk / np.outer(spread, spread), rtol=1e-9)
+    np.testing.assert_allclose(np.diag(found), 1.0, rtol=1e-12)
+
+
 def test_the_usual_size_around_the_direction_is_taken_under_the_trend_of_each_date():
     rng = np.random.default_rng(0)
     shocks = rng.standard_normal((400, 4)) + rng.standard_normal((400, 1))

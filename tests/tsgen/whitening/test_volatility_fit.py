@@ -15,7 +15,7 @@ from tsgen.whitening.moving_correlation import (
     slow_correlation,
 )
 from tsgen.whitening.volatility import LEVEL_PULL, LEVEL_SHARE, SMALLEST_SIGMA, VolatilityWhitening, slow_level
-from tsgen.whitening.volatility_fit import fit_volatility, shrunk_mean
+from tsgen.whitening.volatility_fit import _feedback_ratio, fit_volatility, shrunk_mean
 from tsgen.whitening.whitening_protocol import colour, whiten, whiten_paths
 
 BURN_IN = 60
@@ -71,6 +71,32 @@ def test_innovations_have_unit_size_under_the_fitted_level(returns, whitening):
     )
 
 
+def test_volatility_comes_back_to_a_level_of_its_own(returns, whitening):
+    """After endless quiet it is .07 of what the training dates had on average, and not less."""
+    numbers, state = whitening.numbers, whitening.start(1)
+    for _ in range(2000):
+        state = whitening.observe(state, numbers.mean[None])
+    quiet = whitening.predict(state).features[0].exp()
+    assert bool((quiet > 0.0).all())
+    scale = numbers.weights.sum(dim=1) / (1.0 - LEVEL_SHARE)
+    size = (np.abs(returns - numbers.mean.numpy()) / numbers.deviation.numpy()) * numbers.absolute_scale.numpy()
+    average, known = np.ones(3), []
+    for row in size:
+        known.append(average)
+        average = 0.98 * average + 0.02 * row
+    expected = LEVEL_SHARE * scale * torch.from_numpy(np.mean(known[BURN_IN:], axis=0))
+    torch.testing.assert_close(numbers.constant, expected, rtol=1e-10, atol=0.0)
+    torch.testing.assert_close(quiet, expected.clamp_min(SMALLEST_SIGMA))
+
+
+def test_feedback_counts_what_independent_innovations_would_add():
+    """A volatility that is 1 or 1.5 whatever the shock: E sigma E |x| / sigma over E |x| is 1.25 times 5 / 6."""
+    sigma = np.tile([[1.0], [1.0], [1.5], [1.5]], (50, 2))
+    shock = np.tile([[1.0], [-2.0]], (100, 2))
+    assert _feedback_ratio(shock / sigma, sigma) == pytest.approx([1.25 * 5.0 / 6.0] * 2, rel=1e-12)
+    assert _feedback_ratio(shock, sigma) == pytest.approx([1.0] * 2, rel=1e-12)
+
+
 def _with_moments(means, deviations, n_dates=1600):
     """Panel with exactly these sample means and standard deviations; a standard error is a fortieth of a deviation."""
     noise = np.random.default_rng(1).standard_normal((n_dates, len(means)))
@@ -93,8 +119,6 @@ def test_no_mean_is_shrunk_by_more_than_three_of_its_standard_errors():
     assert peg[4] == pytest.approx(0.5 * 3.0 * 0.0003 / 40.0, rel=1e-9)
     points = shrunk_mean(_with_moments([0.001] * 4 + [0.2], [0.03] * 4 + [5.0]))
     assert points[:4] == pytest.approx(0.5 * (0.001 + 3.0 * 0.03 / 40.0), rel=1e-9)
-    account = shrunk_mean(_with_moments([0.0001], [0.00001]))
-    assert account == pytest.approx(0.0001 - 3.0 * 0.00001 / 40.0, rel=1e-9)
 
 
 def test_slow_correlation_weighs_the_moving_one_with_seven_tenths():
@@ -164,7 +188,10 @@ def test_a_series_that_rests_on_most_dates_keeps_a_volatility(share):
         (lambda x: x[:, 0], ShapeError, r"shape \(date, asset\)"),
         (lambda x: x[:, :0], ShapeError, r"shape \(date, asset\)"),
         (lambda x: np.where(np.arange(3) == 1, np.nan, x), DataError, r"positions \[1\] .* missing or infinite"),
+        (lambda x: np.where(np.arange(3) == 1, -np.inf, x), DataError, r"positions \[1\] .* missing or infinite"),
         (lambda x: np.where(np.arange(3) == 2, 0.001, x), DataError, r"positions \[2\] never move"),
+        (lambda x: np.where(np.arange(len(x))[:, None] < 55, x, x[0]), DataError, r"positions \[0, 1, 2\] .* first 60"),
+        (lambda x: 1e-160 * x, DataError, r"positions \[0, 1, 2\] .* below 1e-100"),
         (lambda x: x[:50], DataError, "at least 100 dates: got 50"),
     ],
 )
@@ -172,6 +199,13 @@ def test_a_series_that_rests_on_most_dates_keeps_a_volatility(share):
 def test_what_has_no_volatility_is_refused(returns, fit, spoilt, error, message):
     with pytest.raises(error, match=message):
         fit(spoilt(returns))
+
+
+def test_single_precision_is_fitted_in_double(returns):
+    for fit in (fit_volatility, fit_factor_volatility):
+        single, double = (fit(x) for x in (returns.astype(np.float32), returns.astype(np.float32).astype(np.float64)))
+        for name, value in double.arrays().items():
+            torch.testing.assert_close(single.arrays()[name], value, rtol=0.0, atol=0.0)
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3), (2, 5, 1), (5, 3)])
