@@ -199,7 +199,9 @@ def _feedback_ratio(z: Array, sigma: Array) -> Array:
     return np.clip(sigma.mean(axis=0) * np.abs(z).mean(axis=0) / np.abs(sigma * z).mean(axis=0), *_FEEDBACK_RATIOS)
 
 
-def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, counted: Tensor, pooling: float) -> Tensor:
+def _student_t_loss(
+    parameters: Tensor, features: Tensor, shocks: Tensor, counted: Tensor, pooling: float, centre: Tensor | None
+) -> Tensor:
     """Mean Student-t negative log likelihood of unit-variance innovations that count, plus the pooling penalty."""
     logits, raw_dof = parameters[:, :_N_WEIGHTS], parameters[:, _N_WEIGHTS]
     weights = torch.softmax(logits, dim=1)
@@ -208,22 +210,34 @@ def _student_t_loss(parameters: Tensor, features: Tensor, shocks: Tensor, counte
     z2 = (shocks / sigma) ** 2 / (dof - 2.0)
     constant = torch.lgamma(dof / 2) - torch.lgamma((dof + 1) / 2) + 0.5 * torch.log(torch.pi * (dof - 2.0))
     likelihood = (counted * (constant + sigma.log() + 0.5 * (dof + 1) * torch.log1p(z2))).mean()
-    return likelihood + pooling * ((logits - logits.mean(dim=0)) ** 2).sum(dim=1).mean()
+    return likelihood + pooling * ((logits - (logits.mean(dim=0) if centre is None else centre)) ** 2).sum(dim=1).mean()
 
 
 def _fit_weights(features: _Features, burn_in: int) -> Array:
-    # weights sum to one: the level may be mixed into every term
+    """Weights that sum to one, (asset, 6). Series at rest are drawn to those of the others, and draw none of them."""
+    # the level may be mixed into every term
     mixed = (1.0 - LEVEL_SHARE) * features.filtered[burn_in:] + LEVEL_SHARE * features.level[:, None]
-    x, e = torch.from_numpy(mixed), torch.from_numpy(features.shocks[burn_in:])
+    counted = counted_dates(features.shocks[burn_in:])
+    data = [torch.from_numpy(a) for a in (mixed, features.shocks[burn_in:] / np.sqrt(counted.max(axis=0)), counted)]
+    resting = counted.max(axis=0) > 1.0
+    logits = np.empty((len(resting), _N_WEIGHTS))
+    centre = None
+    for group in (~resting, resting):
+        if group.any():
+            logits[group] = _most_likely_logits(*(a[:, group] for a in data), centre)
+            centre = torch.from_numpy(logits[group].mean(axis=0))
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponents / exponents.sum(axis=1, keepdims=True)
+
+
+def _most_likely_logits(x: Tensor, e: Tensor, counted: Tensor, centre: Tensor | None) -> Array:
     n_assets = e.shape[1]
-    counted = torch.from_numpy(counted_dates(features.shocks[burn_in:]))
-    e = e / counted.amax(dim=0).sqrt()
     pooling = 5.0 * _POOLING / len(e)
     start = np.tile([-1.0, 0.5, 0.0, -1.0, -0.5, -1.0, np.log(5.0)], (n_assets, 1))
 
     def value_and_gradient(flat: Array) -> tuple[float, Array]:
         parameters = torch.from_numpy(flat.reshape(start.shape).copy()).requires_grad_()
-        loss = _student_t_loss(parameters, x, e, counted, pooling)
+        loss = _student_t_loss(parameters, x, e, counted, pooling, centre)
         (gradient,) = torch.autograd.grad(loss, parameters)
         return float(loss.detach()), gradient.numpy().ravel()
 
@@ -233,9 +247,7 @@ def _fit_weights(features: _Features, burn_in: int) -> Array:
     )
     if not np.isfinite(found.fun):
         raise DataError("the likelihood of the volatility is not finite on these returns. Look for extreme values.")
-    logits = found.x.reshape(start.shape)[:, :_N_WEIGHTS]
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
+    return np.asarray(found.x.reshape(start.shape)[:, :_N_WEIGHTS])
 
 
 def fit_volatility(returns: Array) -> VolatilityWhitening:

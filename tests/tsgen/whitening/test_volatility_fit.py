@@ -97,6 +97,14 @@ def test_feedback_counts_what_independent_innovations_would_add():
     assert _feedback_ratio(shock, sigma) == pytest.approx([1.0] * 2, rel=1e-12)
 
 
+def test_a_series_without_prices_for_most_of_the_history_draws_no_other(returns):
+    short = returns.copy()
+    short[: 3 * len(short) // 4, 1] = 0.0
+    found, expected = (fit_volatility(x).numbers.weights[[0, 2]] for x in (short, returns))
+    # the market of two series and a quarter is another one; drawn along, the first two weights were off by .2 to .4
+    np.testing.assert_allclose(found, expected, atol=0.12)
+
+
 def _with_moments(means, deviations, n_dates=1600):
     """Panel with exactly these sample means and standard deviations; a standard error is a fortieth of a deviation."""
     noise = np.random.default_rng(1).standard_normal((n_dates, len(means)))
