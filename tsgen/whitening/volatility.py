@@ -263,6 +263,7 @@ class VolatilityWhitening:
             "direction_weights": [DIRECTION_WEIGHT, TREND_WEIGHT],
             "dispersion_decay": DISPERSION_DECAY,
             "dispersion_weight": DISPERSION_WEIGHT,
+            "largest_mixed": self.largest_mixed,
             "level_share": LEVEL_SHARE,
             "level_pull": LEVEL_PULL,
             "memory_decay": MEMORY_DECAY,
