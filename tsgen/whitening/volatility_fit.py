@@ -218,13 +218,14 @@ def _fit_weights(features: _Features, burn_in: int) -> Array:
     # the level may be mixed into every term
     mixed = (1.0 - LEVEL_SHARE) * features.filtered[burn_in:] + LEVEL_SHARE * features.level[:, None]
     counted = counted_dates(features.shocks[burn_in:])
-    data = [torch.from_numpy(a) for a in (mixed, features.shocks[burn_in:] / np.sqrt(counted.max(axis=0)), counted)]
+    shocks = features.shocks[burn_in:] / np.sqrt(counted.max(axis=0))
     resting = counted.max(axis=0) > 1.0
     logits = np.empty((len(resting), _N_WEIGHTS))
     centre = None
     for group in (~resting, resting):
         if group.any():
-            logits[group] = _most_likely_logits(*(a[:, group] for a in data), centre)
+            x, e, dates = (torch.from_numpy(a[:, group]) for a in (mixed, shocks, counted))
+            logits[group] = _most_likely_logits(x, e, dates, centre)
             centre = torch.from_numpy(logits[group].mean(axis=0))
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponents / exponents.sum(axis=1, keepdims=True)

@@ -281,5 +281,5 @@ def test_prices_are_not_returns():
     with pytest.raises(DataError, match=r"B lies between 100 and 129, all positive\. If these are prices"):
         ReturnPanel(prices, kind="log")
     assert ReturnPanel(prices.iloc[:3], kind="log").n_dates == 3  # a short history may be anything
-    for usual in (0.004 + 0.001 * np.arange(30) % 0.01, 0.6 - 0.05 * np.arange(30)):  # interest; a series that falls
+    for usual in (0.004 + 0.001 * np.arange(30) % 0.01, 2.0 - 0.08 * np.arange(30)):  # interest; a series that falls
         assert ReturnPanel(prices.assign(B=usual), kind="log").n_dates == 30
