@@ -16,7 +16,8 @@ from tsgen.errors import ConfigError, DataError
 from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.factor_analysis import SMALLEST_UNIQUE, factor_analysis, number_of_factors
 from tsgen.whitening.factor_volatility import DECAYS, FactorNumbers, FactorWhitening, shocks_of
-from tsgen.whitening.volatility_fit import SHORTEST_PANEL, check_panel_values, counted_dates, shrunk_mean
+from tsgen.whitening.shrunk_mean import shrunk_mean
+from tsgen.whitening.volatility_fit import SHORTEST_PANEL, check_panel_values, counted_dates
 
 Array = NDArray[np.float64]
 

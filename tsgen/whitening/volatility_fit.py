@@ -20,6 +20,7 @@ from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.location_memory import fit_location_memory
 from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms, market_trend
 from tsgen.whitening.moving_correlation_fit import dispersion_scale, long_run_correlation
+from tsgen.whitening.shrunk_mean import shrunk_mean
 from tsgen.whitening.volatility import (
     DECAYS,
     LEVEL_SHARE,
@@ -40,7 +41,6 @@ _BURN_IN = 60
 # rolling origins before 2014 a ratio between 1.3 and 1.7 kept the path volatility of such a stock calibrated
 _LARGEST_FEEDBACK_RATIO = 1.5
 _FEEDBACK_RATIOS = (0.9, 1.1)
-_LARGEST_TRANSLATION = 3.0
 _SMALLEST_DEVIATION = 1e-100  # the square of a smaller one is not a number to divide by
 _SMALLEST_MOVING_SHARE = 0.4
 _WINSOR_SQUARE = 9.0  # squares beyond three deviations count as nine
@@ -81,33 +81,6 @@ def check_panel_values(returns: Array) -> None:
             f"assets at positions {tiny[:10].tolist()} have standard deviations below {_SMALLEST_DEVIATION:g}. Are "
             "these decimals per period? Change the unit, or remove them."
         )
-
-
-def shrunk_mean(returns: Array) -> Array:
-    """Half of the James-Stein mean: noisy means first shrunk to their average, within limits, then halved.
-
-    The positive part, with the constant ``n - 2`` of shrinkage to a fixed point: a little more than the ``n - 3`` that
-    shrinkage to the average itself would have. No mean is shrunk by more than three of its own standard errors: one
-    noise variance serves all series, which would give a pegged currency beside stocks their drift. Shrinking means over
-    deviations instead was no better for the years that followed, on 20 stocks and on seven mixed series, and a limit on
-    the halving was worse on a monthly panel with its riskless rate.
-
-    References
-    ----------
-    Efron, Morris (1973), "Stein's estimation rule and its competitors", Journal of the American Statistical
-    Association 68.
-    Efron, Morris (1972), "Limiting the risk of Bayes and empirical Bayes estimators", Journal of the American
-    Statistical Association 67.
-    """
-    mean = returns.mean(axis=0)
-    n_dates, n_assets = returns.shape
-    if n_assets < 3:
-        return 0.5 * mean
-    noise = returns.var(axis=0, ddof=1) / n_dates
-    spread = ((mean - mean.mean()) ** 2).sum()
-    kept = max(0.0, 1.0 - (n_assets - 2) * noise.mean() / max(spread, 1e-300))
-    limit = _LARGEST_TRANSLATION * np.sqrt(noise)
-    return 0.5 * np.clip(mean.mean() + kept * (mean - mean.mean()), mean - limit, mean + limit)
 
 
 def _leverage_sign(shocks: Array) -> Array:

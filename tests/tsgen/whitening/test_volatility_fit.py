@@ -15,7 +15,7 @@ from tsgen.whitening.moving_correlation import (
     slow_correlation,
 )
 from tsgen.whitening.volatility import LEVEL_PULL, LEVEL_SHARE, SMALLEST_SIGMA, VolatilityWhitening, slow_level
-from tsgen.whitening.volatility_fit import _feedback_ratio, fit_volatility, shrunk_mean
+from tsgen.whitening.volatility_fit import _feedback_ratio, fit_volatility
 from tsgen.whitening.whitening_protocol import colour, whiten, whiten_paths
 
 BURN_IN = 60
@@ -103,30 +103,6 @@ def test_a_series_without_prices_for_most_of_the_history_draws_no_other(returns)
     found, expected = (fit_volatility(x).numbers.weights[[0, 2]] for x in (short, returns))
     # the market of two series and a quarter is another one; drawn along, the first two weights were off by .2 to .4
     np.testing.assert_allclose(found, expected, atol=0.12)
-
-
-def _with_moments(means, deviations, n_dates=1600):
-    """Panel with exactly these sample means and standard deviations; a standard error is a fortieth of a deviation."""
-    noise = np.random.default_rng(1).standard_normal((n_dates, len(means)))
-    return np.asarray(means) + (noise - noise.mean(axis=0)) / noise.std(axis=0, ddof=1) * np.asarray(deviations)
-
-
-def test_mean_is_half_of_the_shrunk_one():
-    assert shrunk_mean(_with_moments([0.001] * 4, [0.03] * 4)) == pytest.approx(0.0005, rel=1e-9)
-    two = _with_moments([0.002, -0.001], [0.03] * 2)  # too few to shrink to each other
-    assert shrunk_mean(two) == pytest.approx([0.001, -0.0005], rel=1e-9)
-    # variance of a mean 1/160,000, spread 4 x 1.25e-5: kept 1 - 2 / 160,000 / 5e-5 = .75
-    four = _with_moments([0.001, 0.0, -0.003, 0.006], [0.1] * 4)
-    kept = 1.0 - 2.0 * 0.1**2 / 1600 / np.square([0.0, -0.001, -0.004, 0.005]).sum()
-    assert shrunk_mean(four) == pytest.approx(0.5 * (0.001 + kept * np.array([0.0, -0.001, -0.004, 0.005])), rel=1e-9)
-
-
-def test_no_mean_is_shrunk_by_more_than_three_of_its_standard_errors():
-    """A currency peg keeps its drift of none beside stocks, stocks theirs beside basis points."""
-    peg = shrunk_mean(_with_moments([0.001] * 4 + [0.0], [0.03] * 4 + [0.0003]))
-    assert peg[4] == pytest.approx(0.5 * 3.0 * 0.0003 / 40.0, rel=1e-9)
-    points = shrunk_mean(_with_moments([0.001] * 4 + [0.2], [0.03] * 4 + [5.0]))
-    assert points[:4] == pytest.approx(0.5 * (0.001 + 3.0 * 0.03 / 40.0), rel=1e-9)
 
 
 def test_slow_correlation_weighs_the_moving_one_with_seven_tenths():
