@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import tsgen
 from tsgen.evaluation import PairedWindows, dependence, paired_difference, path_functionals, temporal_law
 from tsgen.evaluation.dated_scenarios import scenarios_at
+from tsgen.evaluation.metric_result import MetricResult
 from tsgen.evaluation.metric_score import group_scores
 
 Array = NDArray[np.float64]
@@ -119,27 +120,53 @@ def _moments(sums: Array) -> Array:
     return np.array([sums.std(axis=0).mean(), pairs, sums.mean()])
 
 
-def laws(outs: RollOuts, assets: tuple[str, ...], kind: Any, *, seed: int) -> dict[str, Any]:
-    """Drawdown and volatility laws, memory and dependence, judged against their floors."""
-    pairs = PairedWindows(
-        realised=outs.realised, generated=outs.generated[:, :N_JUDGED], assets=assets, kind=kind, dates=outs.dates
-    )
-    results = [*path_functionals(pairs, seed=seed), *temporal_law(pairs, seed=seed)]
-    if len(assets) > 1:
-        results += list(dependence(pairs, seed=seed))
-    chosen = [r for r in results if "drawdown" in r.metric or "volatility" in r.metric]
+def laws(outs: RollOuts, assets: tuple[str, ...], kind: Any, *, step: int, seed: int) -> dict[str, Any]:
+    """Drawdown and volatility laws, memory and dependence, judged against their floors.
+
+    Starts are ``step`` periods apart. Overlapping windows are no independent units, their floors would be too low: so
+    each of the interleaved sets of starts whose windows do not overlap is judged by itself; values, floors and errors
+    are means over these sets, and a law is above its floor where it is in at least half of them.
+    """
+    n_sets = -(-outs.realised.shape[1] // step)
+    results: list[MetricResult] = []
+    for first in range(n_sets):
+        rows = slice(first, None, n_sets)
+        pairs = PairedWindows(
+            realised=outs.realised[rows],
+            generated=outs.generated[rows, :N_JUDGED],
+            assets=assets,
+            kind=kind,
+            dates=outs.dates[rows],
+        )
+        results += [*path_functionals(pairs, seed=seed), *temporal_law(pairs, seed=seed)]
+        if len(assets) > 1:
+            results += dependence(pairs, seed=seed)
+    by_metric: dict[str, list[MetricResult]] = {}
+    for result in results:
+        by_metric.setdefault(result.metric, []).append(result)
+    chosen = {k: v for k, v in by_metric.items() if "drawdown" in k or "volatility" in k}
     return {
         "groups": {str(k): float(v) for k, v in group_scores(results).items()},
-        "laws": {r.metric: [r.value, r.floor, r.standard_error, r.verdict] for r in chosen},
+        "laws": {name: _over_sets(found) for name, found in chosen.items()},
     }
 
 
-def summary(outs: dict[str, RollOuts], assets: tuple[str, ...], kind: Any, *, block: int, seed: int) -> dict[str, Any]:
+def _over_sets(results: list[MetricResult]) -> list[Any]:
+    """Value, floor, standard error, verdict, and in how many of the sets it is above the floor."""
+    above = sum(r.verdict == "above floor" for r in results)
+    means = np.mean([(r.value, r.floor, r.standard_error) for r in results], axis=0)
+    verdict = "above floor" if 2 * above >= len(results) else "at floor"
+    return [*map(float, means), verdict, f"{above} of {len(results)}"]
+
+
+def summary(
+    outs: dict[str, RollOuts], assets: tuple[str, ...], kind: Any, *, step: int, block: int, seed: int
+) -> dict[str, Any]:
     """Calibration of every model and the generator's scores against each baseline."""
     own = scores_of(outs["generator"]).mean(axis=1)
     result: dict[str, Any] = {}
     for name, part in outs.items():
-        result[name] = calibration(part, block=block, seed=seed) | laws(part, assets, kind, seed=seed)
+        result[name] = calibration(part, block=block, seed=seed) | laws(part, assets, kind, step=step, seed=seed)
         if name != "generator":
             other = scores_of(part).mean(axis=1)
             found = paired_difference(own, other, block=block)

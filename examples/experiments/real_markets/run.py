@@ -31,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 SEED = 0
 HORIZONS = {"fama_french": (12,), **{n: (12,) for n in panels.TEST if n.endswith(panels.WEEKLY)}}
 DAILY_HORIZONS = (20, 60)
+LONGEST_STEP = 20  # periods from one start of a roll-out to the next
 # first and last year of the yearly refits of the location, and the block of its error
 MEMORY = {
     "us_stocks": (1997, 2013, 20),
@@ -63,7 +64,7 @@ def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, 
         for label, model in panels.fitted_models(train, preset=preset, seed=seed).items():
             records.setdefault(label, []).append(one_step.record_of(model, panel, first, deviation, seed=seed))
             for horizon in horizons:
-                step = min(horizon, 20)
+                step = min(horizon, LONGEST_STEP)
                 part = roll_outs.roll_outs_of(model, panel, first, deviation, horizon=horizon, step=step, seed=seed)
                 outs.setdefault((horizon, label), []).append(part)
     last = panels.panel_of(name, spans[-1].until)
@@ -71,8 +72,8 @@ def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, 
     result: dict[str, Any] = {"one step": one_step.summary({k: one_step.joined(v) for k, v in records.items()}, assets)}
     for horizon in horizons:
         of_horizon = {k: roll_outs.joined(v) for (h, k), v in outs.items() if h == horizon}
-        block = 3 if horizon <= 20 else 6
-        result[f"{horizon} periods"] = roll_outs.summary(of_horizon, assets, kind, block=block, seed=seed)
+        step, block = min(horizon, LONGEST_STEP), 3 if horizon <= LONGEST_STEP else 6
+        result[f"{horizon} periods"] = roll_outs.summary(of_horizon, assets, kind, step=step, block=block, seed=seed)
     return result
 
 
