@@ -454,6 +454,13 @@ def test_a_series_given_twice_is_refused(panel, copy):
         tsgen.fit_generator(ReturnPanel(frame, kind="log"), FAST, seed=0)
 
 
+def test_two_share_classes_are_no_copies_of_each_other(panel):
+    frame = panel.returns.copy()
+    own = np.random.default_rng(0).standard_normal(len(frame))
+    frame["C"] = frame["A"] + 1e-3 * frame["A"].std() * own  # correlation 1 - 5e-7
+    assert tsgen.fit_generator(ReturnPanel(frame, kind="log"), FAST, seed=0).assets[-1] == "C"
+
+
 def test_the_price_spike_of_one_series_is_no_tail_of_the_others(panel):
     values = panel.values.copy()
     values[300, 0] = 1.0

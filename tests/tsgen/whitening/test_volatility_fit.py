@@ -15,7 +15,7 @@ from tsgen.whitening.moving_correlation import (
     slow_correlation,
 )
 from tsgen.whitening.volatility import LEVEL_PULL, LEVEL_SHARE, SMALLEST_SIGMA, VolatilityWhitening, slow_level
-from tsgen.whitening.volatility_fit import _feedback_ratio, fit_volatility
+from tsgen.whitening.volatility_fit import _feedback_ratio, counted_dates, fit_volatility
 from tsgen.whitening.whitening_protocol import colour, whiten, whiten_paths
 
 BURN_IN = 60
@@ -103,6 +103,15 @@ def test_a_series_without_prices_for_most_of_the_history_draws_no_other(returns)
     found, expected = (fit_volatility(x).numbers.weights[[0, 2]] for x in (short, returns))
     # the market of two series and a quarter is another one; drawn along, the first two weights were off by .2 to .4
     np.testing.assert_allclose(found, expected, atol=0.12)
+
+
+@pytest.mark.parametrize(("share", "rests"), [(0.39, True), (0.41, False)])
+def test_a_series_that_moves_on_less_than_two_dates_in_five_counts_by_its_moves(share, rests):
+    moves = np.zeros((1000, 1))
+    moves[: int(1000 * share), 0] = np.random.default_rng(0).permutation(np.arange(1.0, 1 + int(1000 * share)))
+    counted = counted_dates(moves)
+    np.testing.assert_allclose(counted, np.where(moves != 0.0, 1.0 / share, 0.0) if rests else 1.0)
+    assert counted.mean() == pytest.approx(1.0)
 
 
 def test_slow_correlation_weighs_the_moving_one_with_seven_tenths():
@@ -206,6 +215,11 @@ def test_the_excess_of_a_shock_stays_with_its_series(whitening):
     excess = torch.tensor([[42.0, 0.0, 0.0]], dtype=torch.float64)
     torch.testing.assert_close(whiten(prediction, returns, largest_mixed=8.0), bounded + excess)
     torch.testing.assert_close(colour(prediction, whiten(prediction, returns)), returns)
+
+
+def test_shocks_of_up_to_eight_deviations_are_mixed(whitening):
+    """What the trend and the size of the market see of an ordinary crash day is the day itself."""
+    assert whitening.largest_mixed == 8.0
 
 
 def test_generated_falls_are_pulled_to_the_level_like_sizes(whitening):
