@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import arch.data.default
 import arch.data.nasdaq
 import arch.data.sp500
+import arch.data.vix
 import arch.data.wti
 import numpy as np
 import pandas as pd
@@ -53,6 +55,12 @@ TEST = {
     "mixed": (Span(fitted_to=2013, until=2018),),
 }
 TEST |= {f"{name}{WEEKLY}": TEST[name] for name in ("us_stocks", "us_index", "mixed")}
+# no choice was ever made on these
+TEST |= {
+    "oil": (Span(fitted_to=2005, until=2018),),
+    "vix": (Span(fitted_to=2016, until=2018),),
+    "bond_yields": (Span(fitted_to=1979, until=2018),),
+}
 
 
 def mixed_panel() -> tsgen.ReturnPanel:
@@ -69,10 +77,23 @@ def mixed_panel() -> tsgen.ReturnPanel:
     return tsgen.load_returns(levels, kind="log")
 
 
+def _levels(table: pd.DataFrame) -> tsgen.ReturnPanel:
+    return tsgen.load_returns(table.dropna().astype(float), kind="log")
+
+
+# of package arch: oil from 1986, the index of implied volatility from 2014, monthly yields of two ratings from 1919
+BUILT = {
+    "mixed": mixed_panel,
+    "oil": lambda: _levels(arch.data.wti.load()),
+    "vix": lambda: _levels(arch.data.vix.load()),
+    "bond_yields": lambda: _levels(arch.data.default.load()),
+}
+
+
 def panel_of(name: str, until: int) -> tsgen.ReturnPanel:
     """A panel up to the end of a year: later returns are not even in memory."""
     daily = name.removesuffix(WEEKLY)
-    panel = mixed_panel() if daily == "mixed" else tsgen.load_returns(daily)
+    panel = BUILT[daily]() if daily in BUILT else tsgen.load_returns(daily)
     panel = panel if panel.dates[-1].year <= until else panel.split(f"{until}-12-31")[0]
     return panel if name == daily else weekly(panel)
 

@@ -29,7 +29,12 @@ from tsgen.generator.generator_config import PresetName
 
 HERE = Path(__file__).resolve().parent
 SEED = 0
-HORIZONS = {"fama_french": (12,), **{n: (12,) for n in panels.TEST if n.endswith(panels.WEEKLY)}}
+HORIZONS = {
+    "fama_french": (12,),
+    "bond_yields": (12,),
+    "vix": (20,),
+    **{n: (12,) for n in panels.TEST if n.endswith(panels.WEEKLY)},
+}
 DAILY_HORIZONS = (20, 60)
 LONGEST_STEP = 20  # periods from one start of a roll-out to the next
 # first and last year of the yearly refits of the location, and the block of its error
@@ -107,7 +112,7 @@ def parts_of(span: str) -> list[str]:
         *(f"{n}/forecasts" for n in names),
         *(f"{n}/memory" for n in MEMORY if span == "validation"),
         *(f"{n}/innovation law" for n in LAWS if span == "validation"),
-        *(f"{n}/stationary" for n in daily if n != "mixed"),
+        *(f"{n}/stationary" for n in daily if n not in panels.BUILT),
         "mixed/damaged",
         "mixed/anchor",
     ]
