@@ -25,9 +25,9 @@ from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.torch_streams import module_initialisation
 from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
-from tsgen.whitening.factor_volatility import FactorWhitening
 from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.linear_prediction import LinearPredictionWhitening
+from tsgen.whitening.pair_correlation import FactorPairs, MovingPairs
 from tsgen.whitening.path_volatility import PathVolatilityWhitening
 from tsgen.whitening.regime_switching import RegimeSwitchingWhitening
 from tsgen.whitening.residual_map import ResidualMap
@@ -37,17 +37,15 @@ from tsgen.whitening.whitening_protocol import Whitening
 if TYPE_CHECKING:
     from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 WEIGHTS, DESCRIPTION = "weights.safetensors", "generator.json"
 _KINDS = (
-    FactorWhitening,
     IdentityWhitening,
     LinearPredictionWhitening,
     PathVolatilityWhitening,
     RegimeSwitchingWhitening,
-    VolatilityWhitening,
 )
-_WHITENINGS = {c.kind: c for c in _KINDS}
+_WHITENINGS = {c.kind: c for c in _KINDS} | {pairs.kind: VolatilityWhitening for pairs in (MovingPairs, FactorPairs)}
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

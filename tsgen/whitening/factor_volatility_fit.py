@@ -1,7 +1,9 @@
-"""Fit of the factor whitening: factor analysis for the long run, Student-t likelihood for how variances move.
+"""Fit of the volatility whitening to a wide panel: shared weights, correlation by factors, nothing that must move.
 
-The long-run covariance comes from returns as they are (winsorised at eight standard deviations); the weights of the
-variance recursions are chosen per factor, pooled across factors, and once for all idiosyncratic variances.
+What is chosen for twenty real series would cost five hundred simulated ones of constant volatility much of their
+covariance. So three things that narrow panels take for granted are estimated here, where many series tell: the share of
+the level in the volatility, up to all of it; the six weights, one set for all series; and how much of the pressure
+along the first direction counts.
 """
 
 from typing import NamedTuple
@@ -9,92 +11,89 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from torch import Tensor
 
-from tsgen.errors import ConfigError, DataError
-from tsgen.whitening.exponential_average import exponential_average
+from tsgen.errors import ConfigError
 from tsgen.whitening.factor_analysis import SMALLEST_UNIQUE, factor_analysis, number_of_factors
-from tsgen.whitening.factor_volatility import DECAYS, FactorNumbers, FactorWhitening, shocks_of
-from tsgen.whitening.shrunk_mean import shrunk_mean
-from tsgen.whitening.volatility_fit import SHORTEST_PANEL, check_panel_values, counted_dates
+from tsgen.whitening.moving_correlation import DIRECTION_WEIGHT, Direction, clipped_shocks
+from tsgen.whitening.moving_correlation_fit import dispersion_scale, recorded_pressure
+from tsgen.whitening.pair_correlation import FactorPairs
+from tsgen.whitening.volatility import LEVEL_SHARE, VolatilityWhitening
+from tsgen.whitening.volatility_fit import (
+    START_LOGITS,
+    Features,
+    counted_dates,
+    fit_dynamics,
+    most_likely_logits,
+    numbers_of,
+)
 
 Array = NDArray[np.float64]
 
-_WINSOR = 8.0
-_BURN_IN = 60
-_POOLING = 15.0
-_MOST_SERIES = 100  # of the idiosyncratic ones, which share their weights
-_SMALLEST_SQUARE = 0.05
+_MOST_SERIES = 100  # of those that share their weights
 _LARGEST_OWN_SHARE = 0.9
 _TINY = 1e-6  # of the bound of factor analysis
+_STRENGTHS = np.linspace(0.0, 1.0, 21)
 
 
 class _Structure(NamedTuple):
     loadings: Array
-    variance: Array
-    extraction: Array
+    unique: Array
 
 
-def _structure(shocks: Array, deviation: Array, n_factors: int) -> _Structure:
-    """Long-run loadings, idiosyncratic variances and the weights that estimate the factors."""
-    clipped = np.clip(shocks, -_WINSOR, _WINSOR)
-    fitted = factor_analysis(clipped.T @ clipped / len(clipped), n_factors)
-    loadings, variance = deviation[:, None] * fitted.loadings, deviation**2 * fitted.unique
-    scaled = loadings / variance[:, None]
-    gram = loadings.T @ scaled
+def shared_weights(features: Features, burn_in: int) -> tuple[Array, float]:
+    """One set of weights for all series, repeated (asset, 6), and the share of the level, at least that of few series.
+
+    Series at rest are not asked, unless all are.
+    """
+    shocks = features.shocks[burn_in:]
+    counted = counted_dates(shocks)
+    asked = np.flatnonzero(counted.max(axis=0) == 1.0)
+    asked = np.arange(shocks.shape[1]) if len(asked) == 0 else asked
+    chosen = asked[np.unique(np.linspace(0, len(asked) - 1, min(len(asked), _MOST_SERIES)).round().astype(int))]
+    level = np.broadcast_to(features.level[chosen, None], (*shocks[:, chosen].shape, 1))
+    mixed = (1.0 - LEVEL_SHARE) * features.filtered[burn_in:, chosen] + LEVEL_SHARE * level
+    x = torch.from_numpy(np.concatenate([mixed, level], axis=-1))
+    e = torch.from_numpy(shocks[:, chosen] / np.sqrt(counted[:, chosen].max(axis=0)))
+    start = np.array([[*START_LOGITS, START_LOGITS[0], np.log(5.0)]])
+    logits = most_likely_logits(x, e, torch.from_numpy(counted[:, chosen]), start)[0]
+    weights = np.exp(logits - logits.max())
+    weights /= weights.sum()
+    moving = weights[:-1] / weights[:-1].sum()
+    return np.tile(moving, (shocks.shape[1], 1)), LEVEL_SHARE + (1.0 - LEVEL_SHARE) * float(weights[-1])
+
+
+def _structure(standardised: Array, n_factors: int) -> _Structure:
+    """Loadings and unique variances that add up to one, from clipped standardised shocks (date, asset)."""
+    unit = standardised / np.sqrt((standardised**2).mean(axis=0))
+    fitted = factor_analysis(unit.T @ unit / len(unit), n_factors)
+    scaled = fitted.loadings / fitted.unique[:, None]
+    gram = fitted.loadings.T @ scaled
     gram += 1e-9 * max(1.0, float(np.trace(gram))) * np.eye(n_factors)  # a factor of strength zero stays unestimated
-    extraction = np.linalg.solve(gram, scaled.T).T.astype(np.float64)
-    left = deviation * clipped
-    left = left - left @ extraction @ loadings.T
-    own_share = (loadings * extraction).sum(axis=1)  # of an asset in the estimate of its own common part
+    extraction = np.linalg.solve(gram, scaled.T).T
+    left = unit - unit @ extraction @ fitted.loadings.T
+    own_share = (fitted.loadings * extraction).sum(axis=1)  # of an asset in the estimate of its own common part
     # two funds on one index have less of their own than factor analysis allows: their shocks would come out too small
     bound = (fitted.unique <= SMALLEST_UNIQUE) & (own_share < _LARGEST_OWN_SHARE)
-    measured = np.maximum((left**2).mean(axis=0) / (1.0 - np.minimum(own_share, _LARGEST_OWN_SHARE)), _TINY * variance)
-    return _Structure(loadings, np.where(bound, np.minimum(measured, variance), variance), extraction)
+    measured = (left**2).mean(axis=0) / (1.0 - np.minimum(own_share, _LARGEST_OWN_SHARE))
+    measured = np.clip(measured, _TINY * fitted.unique, fitted.unique)
+    unique = np.where(bound, measured, fitted.unique)
+    total = (fitted.loadings**2).sum(axis=1) + unique
+    return _Structure(fitted.loadings / np.sqrt(total)[:, None], unique / total)
 
 
-def _known_before(squares: Array) -> Array:
-    """Filtered squares (date, series, decay) known before each date, started at 1."""
-    return np.stack([exponential_average(squares, decay) for decay in DECAYS], axis=-1)
+def _strength(direction: Direction, standardised: Array, pressure: Array, burn_in: int) -> float:
+    """How much of the pressure counts, as a share of what it does in narrow panels: that with the least normal loss."""
+    squares = direction.square(clipped_shocks(torch.from_numpy(standardised))).numpy()[burn_in:]
+    losses = []
+    for strength in _STRENGTHS:
+        variance = 1.0 + strength * DIRECTION_WEIGHT * (pressure[burn_in:] - 1.0)
+        ratio = squares / variance
+        losses.append(np.log(variance).mean() + np.log(ratio.mean()))  # the scale of all squares profiled out
+    return float(_STRENGTHS[np.argmin(losses)])
 
 
-def _student_t_loss(parameters: Tensor, features: Tensor, squares: Tensor, pooling: float) -> Tensor:
-    """Mean Student-t negative log likelihood of squares given weighted features; parameters (group, 6)."""
-    logits, dof = parameters[:, :5], 2.1 + torch.exp(parameters[:, 5])
-    weights = torch.softmax(logits, dim=1)
-    variance = weights[:, 0] + (features * weights[:, 1:]).sum(dim=-1)
-    constant = torch.lgamma(dof / 2) - torch.lgamma((dof + 1) / 2) + 0.5 * torch.log(torch.pi * (dof - 2.0))
-    scaled = torch.log1p(squares / variance / (dof - 2.0))
-    likelihood = (constant + 0.5 * variance.log() + 0.5 * (dof + 1) * scaled).mean()
-    return likelihood + pooling * ((logits - logits.mean(dim=0)) ** 2).sum(dim=1).mean()
-
-
-def _fit_weights(features: Array, squares: Array, n_groups: int) -> Array:
-    """Weights (group, 5) of the long-run level and the four features; one group: shared by all series."""
-    x, y = torch.from_numpy(features[_BURN_IN:].copy()), torch.from_numpy(squares[_BURN_IN:].copy())
-    start = np.tile([1.0, -1.0, 0.5, -1.0, 0.5, np.log(5.0)], (n_groups, 1))
-    pooling = _POOLING / len(y)
-
-    def value_and_gradient(flat: Array) -> tuple[float, Array]:
-        parameters = torch.from_numpy(flat.reshape(n_groups, 6).copy()).requires_grad_()
-        loss = _student_t_loss(parameters, x, y, pooling)
-        (gradient,) = torch.autograd.grad(loss, parameters)
-        return float(loss.detach()), gradient.numpy().ravel()
-
-    box = [(-8.0, 8.0)] * 5 + [(-2.0, 5.0)]
-    found = minimize(
-        value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box * n_groups, options={"maxiter": 150}
-    )
-    if not np.isfinite(found.fun):
-        raise DataError("the likelihood of the volatility is not finite on these returns. Look for extreme values.")
-    logits = found.x.reshape(n_groups, 6)[:, :5]
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
-
-
-def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> FactorWhitening:
-    """Fit factors and volatilities to a return panel of many assets.
+def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> VolatilityWhitening:
+    """Fit mean, volatility and factor correlation to a return panel of many assets.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
 
     Returns
     -------
-    FactorWhitening
+    VolatilityWhitening
 
     Raises
     ------
@@ -122,71 +121,25 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Fa
     --------
     >>> rng = np.random.default_rng(0)
     >>> panel = 0.01 * (rng.normal(size=(300, 1)) + rng.normal(size=(300, 30)))
-    >>> fit_factor_volatility(panel).n_factors
+    >>> fit_factor_volatility(panel).facts()["n_factors"]
     1
     """
-    returns = np.asarray(returns, dtype=np.float64)
-    check_panel_values(returns)
-    n_dates, n_assets = returns.shape
-    if n_dates < SHORTEST_PANEL:
-        raise DataError(
-            f"fitting factors and volatilities needs at least {SHORTEST_PANEL} dates: got {n_dates}. Use a longer "
-            "history."
-        )
-    mean = shrunk_mean(returns)
-    deviation = _winsorised_deviation(returns - mean)
+    n_assets = returns.shape[-1]
     if n_factors is not None and not 0 <= n_factors < n_assets:
         raise ConfigError(
             f"n_factors must be between 0 and the number of assets - 1 = {n_assets - 1}: got {n_factors}."
         )
-    shocks = (returns - mean) / deviation
-    count = number_of_factors(np.clip(shocks, -_WINSOR, _WINSOR)) if n_factors is None else n_factors
-    return FactorWhitening(_numbers(returns, mean, _structure(shocks, deviation, count)))
-
-
-def _winsorised_deviation(values: Array) -> Array:
-    """Deviation of values cut off at eight of those deviations; of a series at rest, of the dates on which it moves."""
-    counted = counted_dates(values)
-    of_moves = np.sqrt(counted.max(axis=0))
-    scale = values.std(axis=0)
-    for _ in range(50):
-        scale = np.sqrt((counted * np.minimum(values**2, (_WINSOR * of_moves * scale) ** 2)).mean(axis=0)) / of_moves
-    return scale
-
-
-def _mean_square(values: Array) -> Array:
-    return np.maximum(np.minimum(values**2, _WINSOR**2).mean(axis=0), _SMALLEST_SQUARE)
-
-
-def _numbers(returns: Array, mean: Array, structure: _Structure) -> FactorNumbers:
-    n_factors = structure.loadings.shape[1]
-    resting = counted_dates(returns).max(axis=0) > 1.0  # their rare squares of a hundred say nothing on the others
-    moving = np.ones(len(resting)) if resting.all() else np.where(resting, 0.0, 1.0)
-    factors = (returns - mean) @ structure.extraction
-    residual = (returns - mean - factors @ structure.loadings.T) / np.sqrt(structure.variance)
-    fields = {
-        "mean": mean,
-        "loadings": structure.loadings,
-        "deviation": np.sqrt(structure.variance),
-        "extraction": structure.extraction,
-        "factor_square": _mean_square(factors),
-        "residual_square": _mean_square(residual),
-        "leverage_scale": np.ones(n_factors),
-        "factor_weights": np.ones((n_factors, 5)),
-        "own_weights": np.ones(5),
-        "common_weights": moving / moving.sum(),
-    }
-    numbers = FactorNumbers(**{k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in fields.items()})
-    shocks = shocks_of(torch.from_numpy(returns.copy()), numbers)
-    scale = 1.0 / shocks.falls.mean(dim=0).clamp_min(_SMALLEST_SQUARE)
-    factor_weights = torch.ones(0, 5, dtype=torch.float64)
-    if n_factors:
-        moves = np.concatenate([_known_before(s.numpy()) for s in (shocks.factor, shocks.falls * scale)], axis=-1)
-        factor_weights = torch.from_numpy(_fit_weights(moves, shocks.factor.numpy(), n_factors))
-    common = _known_before((shocks.own @ numbers.common_weights)[:, None].numpy())
-    used = np.flatnonzero(moving)
-    chosen = used[np.unique(np.linspace(0, len(used) - 1, min(len(used), _MOST_SERIES)).round().astype(int))]
-    own = shocks.own.numpy()[:, chosen]
-    moves = np.concatenate([_known_before(own), np.broadcast_to(common, (*own.shape, 2))], axis=-1)
-    own_weights = torch.from_numpy(_fit_weights(moves, own, 1)[0])
-    return numbers._replace(leverage_scale=scale, factor_weights=factor_weights, own_weights=own_weights)
+    fitted = fit_dynamics(returns, shared_weights)
+    clipped = clipped_shocks(torch.from_numpy(fitted.standardised[fitted.burn_in :])).numpy()
+    count = number_of_factors(clipped) if n_factors is None else n_factors
+    loadings, unique = (torch.from_numpy(np.ascontiguousarray(a)) for a in _structure(clipped, count))
+    axis = torch.full((n_assets,), n_assets**-0.5, dtype=torch.float64)
+    if count:
+        axis = torch.linalg.eigh(loadings @ loadings.T + torch.diag(unique))[1][:, -1].clone()
+    direction = Direction(axis, ((axis @ loadings) @ loadings.T + unique * axis)[None])
+    pressure = recorded_pressure(direction, fitted.standardised, fitted.trend)
+    strength = _strength(direction, fitted.standardised, pressure.numpy(), fitted.burn_in) if count else 0.0
+    direction = direction._replace(weight=strength * DIRECTION_WEIGHT)
+    scale = dispersion_scale(direction, fitted.standardised, pressure, fitted.burn_in)
+    numbers = numbers_of(fitted.fields | {"direction": axis.numpy(), "dispersion_scale": scale})
+    return VolatilityWhitening(numbers, FactorPairs(loadings, unique, axis, strength * DIRECTION_WEIGHT))

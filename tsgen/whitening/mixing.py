@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from tsgen.whitening.low_rank_root import LowRankRoot
 from tsgen.whitening.moving_correlation import DirectedRoot
 
-Root = Tensor | LowRankRoot | DirectedRoot | None
+Root = Tensor | DirectedRoot | None
 """(path or 1, asset, asset) invertible matrix, or one that is applied without being formed; ``None``: the identity."""
 
 

@@ -30,6 +30,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tsgen.whitening.factor_root import FactorRoot
+
 CORRELATION_DECAY = 0.995
 CORRELATION_WEIGHTS = (0.3, 0.7)
 DIRECTION_DECAY = 0.95
@@ -94,6 +96,8 @@ class Direction(NamedTuple):
     """(asset,): v."""
     covariance: Tensor
     """(path or 1, asset): R v."""
+    weight: Tensor | float = DIRECTION_WEIGHT
+    """How much of its pressure counts."""
 
     @property
     def variance(self) -> Tensor:
@@ -102,7 +106,7 @@ class Direction(NamedTuple):
 
     def stretch(self, pressure: Tensor) -> Tensor:
         """The number ``s`` from ``p``, both (path,)."""
-        return (1.0 - DIRECTION_WEIGHT + DIRECTION_WEIGHT * pressure).sqrt() - 1.0
+        return (1.0 - self.weight + self.weight * pressure).sqrt() - 1.0
 
     def deviations(self, pressure: Tensor) -> Tensor:
         """The diagonal of D, (path, asset), from ``p``, (path,)."""
@@ -126,10 +130,12 @@ class Direction(NamedTuple):
 class DirectedRoot(NamedTuple):
     """The mixing matrix of every path, applied without being formed."""
 
-    slow: Tensor
-    """(path or 1, asset, asset): symmetric root of R."""
+    slow: Tensor | FactorRoot
+    """(path or 1, asset, asset): symmetric root of R; or the root of one R for all paths."""
     axis: Tensor
     """(asset,): v."""
+    inner: Tensor
+    """(asset,): the direction among innovations, v itself for the symmetric root."""
     stretch: Tensor
     """(path,): s."""
     around: Tensor
@@ -145,31 +151,40 @@ class DirectedRoot(NamedTuple):
     def whiten(self, standardised: Tensor) -> Tensor:
         """Innovations of standardised shocks (path, asset)."""
         straight = unstretched(standardised * self.deviations, self.axis, self.stretch)
-        return self._spread(torch.linalg.solve(self.slow, straight[:, :, None])[:, :, 0], 1.0 / self.around)
+        if isinstance(self.slow, Tensor):
+            return self._spread(torch.linalg.solve(self.slow, straight[:, :, None])[:, :, 0], 1.0 / self.around)
+        return self._spread(self.slow.whiten(straight), 1.0 / self.around)
 
     def transposed(self, loads: Tensor) -> Tensor:
         """The transposed matrix times loads of shape (path, portfolio, asset)."""
         stretched = loads / self.deviations[:, None]
         stretched = stretched + (self.stretch[:, None] * (stretched @ self.axis))[..., None] * self.axis
-        bent = stretched @ (self.slow[0] if self.slow.shape[0] == 1 else self.slow)
+        if isinstance(self.slow, Tensor):
+            bent = stretched @ (self.slow[0] if self.slow.shape[0] == 1 else self.slow)
+        else:
+            bent = self.slow.transposed(stretched)
         around = self.around[:, None, None]
-        return around * bent + ((1.0 - around) * (bent @ self.axis)[..., None]) * self.axis
+        return around * bent + ((1.0 - around) * (bent @ self.inner)[..., None]) * self.inner
 
     def stacked(self, copies: int) -> "DirectedRoot":
         """The matrices of all paths, several times one after the other."""
-        slow = self.slow if self.slow.shape[0] == 1 else self.slow.repeat(copies, 1, 1)
+        slow = self.slow
+        if isinstance(slow, Tensor) and slow.shape[0] > 1:
+            slow = slow.repeat(copies, 1, 1)
         around, deviations = self.around.repeat(copies), self.deviations.repeat(copies, 1)
-        return DirectedRoot(slow, self.axis, self.stretch.repeat(copies), around, deviations)
+        return DirectedRoot(slow, self.axis, self.inner, self.stretch.repeat(copies), around, deviations)
 
     def dense(self) -> Tensor:
         """The matrices, (path, asset, asset)."""
-        columns = torch.eye(len(self.axis), dtype=self.slow.dtype, device=self.slow.device)
+        columns = torch.eye(len(self.axis), dtype=self.axis.dtype, device=self.axis.device)
         return self.transposed(columns.expand(len(self.stretch), -1, -1))
 
     def _spread(self, values: Tensor, around: Tensor) -> Tensor:
-        return torch.addcmul(around[:, None] * values, ((1.0 - around) * (values @ self.axis))[:, None], self.axis)
+        return torch.addcmul(around[:, None] * values, ((1.0 - around) * (values @ self.inner))[:, None], self.inner)
 
     def _by_slow(self, values: Tensor) -> Tensor:
+        if not isinstance(self.slow, Tensor):
+            return self.slow.colour(values)
         if self.slow.shape[0] == 1:  # one product for all paths instead of one per path
             return values @ self.slow[0]
         return (self.slow @ values[:, :, None])[:, :, 0]

@@ -39,10 +39,7 @@ from tsgen.whitening.market_volatility import (
     market_trend,
 )
 from tsgen.whitening.moving_correlation import (
-    CORRELATION_DECAY,
-    CORRELATION_WEIGHTS,
     DIRECTION_DECAY,
-    DIRECTION_WEIGHT,
     DISPERSION_DECAY,
     DISPERSION_WEIGHT,
     TREND_WEIGHT,
@@ -51,19 +48,19 @@ from tsgen.whitening.moving_correlation import (
     clipped_shocks,
     dispersion_weight,
     pressure_on_direction,
-    slow_correlation,
-    symmetric_root,
 )
+from tsgen.whitening.pair_correlation import FactorPairs, MovingPairs, PairCorrelation
 from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
 LEVEL_SHARE = 0.07
 LEVEL_PULL = 0.001
 SMALLEST_SIGMA = 0.14
+N_WIDE_FEATURES = 3
 _LARGEST_FEEDBACK = 30.0
 
-# parts of the state of a roll-out; that of a recorded history has moments instead of their root and direction
-_HELD = 8
+# the state: two filters of own shocks, market, memory of the location; parts of the pairs; the two fast numbers
+_N_OWN, _N_FAST = 4, 2
 
 
 class VolatilityNumbers(NamedTuple):
@@ -78,7 +75,7 @@ class VolatilityNumbers(NamedTuple):
     weights: Tensor
     """(asset, 6): a_1, a_2, b_1, b_2, g, h, each multiplied by ``.93 c``."""
     constant: Tensor
-    """(asset,): ``.07 c H``, the part of the volatility that does not move."""
+    """(asset,): ``.07 c H`` or more, the part of the volatility that does not move."""
     absolute_scale: Tensor
     """(asset,): N, makes ``E N|z| = 1``."""
     leverage_scale: Tensor
@@ -93,8 +90,6 @@ class VolatilityNumbers(NamedTuple):
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
-    correlation: Tensor
-    """(asset, asset): R_0."""
     direction: Tensor
     """(asset,): v."""
     dispersion_scale: Tensor
@@ -115,25 +110,29 @@ class VolatilityWhitening:
     Parameters
     ----------
     numbers : VolatilityNumbers
-        From `tsgen.whitening.volatility_fit.fit_volatility`.
+    pairs : PairCorrelation
+        Both from `tsgen.whitening.volatility_fit`, by `fit_volatility` or, for wide panels, `fit_factor_volatility`.
     """
 
-    kind = "volatility"
     max_periods: int | None = None
     largest_mixed = 8.0
     """Five shocks in ten thousand of 20 stocks are larger, nearly all of them the news of one series."""
 
-    def __init__(self, numbers: VolatilityNumbers) -> None:
-        self.numbers = numbers
+    def __init__(self, numbers: VolatilityNumbers, pairs: PairCorrelation) -> None:
+        self.numbers, self.pairs, self.kind = numbers, pairs, pairs.kind
         self.n_assets = len(numbers.mean)
-        self.n_features = self.n_assets
+        self.n_features = self.n_assets if self.kind == MovingPairs.kind else N_WIDE_FEATURES
         self._cached: dict[tuple[torch.dtype, str], VolatilityNumbers] = {}
 
     @classmethod
     def restore(cls, arrays: dict[str, Tensor], facts: dict[str, Any]) -> "VolatilityWhitening":
         """Rebuild from `arrays` and `facts`."""
         del facts
-        return cls(VolatilityNumbers(**arrays))
+        numbers = VolatilityNumbers(**{name: arrays[name] for name in VolatilityNumbers._fields})
+        if "correlation" in arrays:
+            return cls(numbers, MovingPairs(arrays["correlation"]))
+        weight = float(arrays["direction_weight"])
+        return cls(numbers, FactorPairs(arrays["loadings"], arrays["unique"], numbers.direction, weight))
 
     def _like(self, reference: Tensor) -> VolatilityNumbers:
         key = (reference.dtype, str(reference.device))
@@ -146,8 +145,7 @@ class VolatilityWhitening:
         ones = torch.ones(n_paths, self.n_assets, len(DECAYS), dtype=torch.float64)
         fast = torch.ones(n_paths, dtype=torch.float64)
         memory = torch.zeros(n_paths, self.n_assets, 2, dtype=torch.float64)
-        correlation = self.numbers.correlation.expand(n_paths, -1, -1).clone()
-        return ones, ones.clone(), market_start(n_paths), memory, correlation, fast, fast.clone()
+        return ones, ones.clone(), market_start(n_paths), memory, *self.pairs.start(n_paths), fast, fast.clone()
 
     def _sigma(self, state: State) -> Tensor:
         absolute, leverage, market = state[:3]
@@ -163,12 +161,9 @@ class VolatilityWhitening:
         numbers = self._like(memory)
         return numbers.mean + numbers.deviation * movement(memory, sigma, numbers.memory_weights)
 
-    def _slow(self, moments: Tensor) -> Tensor:
-        return slow_correlation(moments, self._like(moments).correlation)
-
     def _direction(self, state: State) -> Direction:
         axis = self._like(state[0]).direction
-        return Direction(axis, state[5] if len(state) == _HELD else self._slow(state[4]) @ axis)
+        return Direction(axis, self.pairs.covariance(state[_N_OWN:-_N_FAST], axis), self.pairs.direction_weight)
 
     def _pressure(self, state: State) -> Tensor:
         return pressure_on_direction(state[-2], market_trend(state[2]))
@@ -176,18 +171,30 @@ class VolatilityWhitening:
     def _root(self, state: State) -> DirectedRoot | None:
         if self.n_assets == 1:
             return None
-        slow = state[4] if len(state) == _HELD else symmetric_root(self._slow(state[4]))
         direction, pressure = self._direction(state), self._pressure(state)
-        around = 1.0 + dispersion_weight(self.n_assets) * (state[-1] - 1.0)
-        return DirectedRoot(slow, direction.axis, direction.stretch(pressure), around, direction.deviations(pressure))
+        return DirectedRoot(
+            slow=self.pairs.root(state[_N_OWN:-_N_FAST], direction.axis),
+            axis=direction.axis,
+            inner=self.pairs.inner(direction.axis),
+            stretch=direction.stretch(pressure),
+            around=1.0 + dispersion_weight(self.n_assets) * (state[-1] - 1.0),
+            deviations=direction.deviations(pressure),
+        )
 
     def predict(self, state: State) -> Prediction:
-        """Location, scale and correlation root for the next period; features are log volatilities."""
+        """Location, scale and correlation root for the next period.
+
+        Features are the log volatilities; of a wide panel their mean, and the logarithms of the two fast numbers.
+        """
         sigma = self._sigma(state)
         numbers = self._like(sigma)
         scale = numbers.deviation * numbers.unit * sigma
         location = self._location(state[3], numbers.unit * sigma)
-        return Prediction(location, scale, self._root(state), sigma.log())
+        features = sigma.log()
+        if self.n_features != self.n_assets:
+            fast = torch.stack([self._pressure(state), state[-1].clamp_min(SMALLEST_SIGMA)], dim=1)
+            features = torch.cat([features.mean(dim=1, keepdim=True), fast.log()], dim=1)
+        return Prediction(location, scale, self._root(state), features)
 
     def _filtered(self, state: State, shock: Tensor, move: Tensor, sigma: Tensor) -> State:
         """Volatility filters fed with ``shock``, the memory of the location with ``move``."""
@@ -222,19 +229,16 @@ class VolatilityWhitening:
         shock = (returns - numbers.mean) / numbers.deviation
         sigma = numbers.unit * self._sigma(state)
         clipped = clipped_shocks((returns - self._location(state[3], sigma)) / (numbers.deviation * sigma))
-        outer = clipped[:, :, None] * clipped[:, None, :]
         return (
             *self._filtered(state, shock, shock, sigma),
-            CORRELATION_DECAY * state[4] + (1 - CORRELATION_DECAY) * outer,
+            *self.pairs.observed(state[_N_OWN:-_N_FAST], clipped),
             *self._moved(state, clipped),
         )
 
     def hold(self, state: State, n_paths: int) -> State:
         """Fix the slow correlation of the last recorded date; one state for all roll-outs or one for each."""
-        correlation = self._slow(state[4])
-        covariance = correlation @ self._like(correlation).direction
-        moving = repeat_state(state[5:], n_paths)
-        return (*repeat_state(state[:4], n_paths), symmetric_root(correlation), covariance, *moving)
+        pairs = self.pairs.held(state[_N_OWN:-_N_FAST], self._like(state[0]).direction)
+        return (*repeat_state(state[:_N_OWN], n_paths), *pairs, *repeat_state(state[-_N_FAST:], n_paths))
 
     def imagine(self, state: State, returns: Tensor) -> State:
         """Feed generated returns at unit variance, pulled to the level; the slow correlation stays held."""
@@ -246,21 +250,20 @@ class VolatilityWhitening:
         absolute, leverage, market, memory = self._filtered(state, shock, move, sigma)
         pull = (LEVEL_PULL * (numbers.level - volatility.log())).exp()[:, :, None]
         clipped = clipped_shocks((returns - self._location(state[3], sigma)) / (numbers.deviation * sigma))
-        return (absolute * pull, leverage * pull, market, memory, *state[4:6], *self._moved(state, clipped))
+        pairs = state[_N_OWN:-_N_FAST]
+        return (absolute * pull, leverage * pull, market, memory, *pairs, *self._moved(state, clipped))
 
     def arrays(self) -> dict[str, Tensor]:
         """All fitted numbers."""
-        return self.numbers._asdict()
+        return self.numbers._asdict() | self.pairs.arrays()
 
     def facts(self) -> dict[str, Any]:
         """Constants of the recursion, for the reader."""
         return {
             "decays": list(DECAYS),
             "market_decays": [SIZE_DECAY, SMOOTHING_DECAY, TREND_DECAY],
-            "correlation_decay": CORRELATION_DECAY,
-            "correlation_weights": list(CORRELATION_WEIGHTS),
             "direction_decay": DIRECTION_DECAY,
-            "direction_weights": [DIRECTION_WEIGHT, TREND_WEIGHT],
+            "direction_weights": [self.pairs.direction_weight, TREND_WEIGHT],
             "dispersion_decay": DISPERSION_DECAY,
             "dispersion_weight": DISPERSION_WEIGHT,
             "largest_mixed": self.largest_mixed,
@@ -268,4 +271,4 @@ class VolatilityWhitening:
             "level_pull": LEVEL_PULL,
             "memory_decay": MEMORY_DECAY,
             "smallest_sigma": SMALLEST_SIGMA,
-        }
+        } | self.pairs.facts()

@@ -6,6 +6,7 @@ fitted to returns in units of that volatility; the long-run correlation is the L
 second for 20 assets and 5,000 days.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,14 @@ from tsgen.errors import DataError, ShapeError
 from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.location_memory import fit_location_memory
 from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms, market_trend
-from tsgen.whitening.moving_correlation_fit import dispersion_scale, long_run_correlation
+from tsgen.whitening.moving_correlation import Direction
+from tsgen.whitening.moving_correlation_fit import (
+    dispersion_scale,
+    long_run_correlation,
+    moving_covariances,
+    recorded_pressure,
+)
+from tsgen.whitening.pair_correlation import MovingPairs
 from tsgen.whitening.shrunk_mean import shrunk_mean
 from tsgen.whitening.volatility import (
     DECAYS,
@@ -34,6 +42,7 @@ Array = NDArray[np.float64]
 
 SHORTEST_PANEL = 100
 _N_WEIGHTS = 6
+START_LOGITS = (-1.0, 0.5, 0.0, -1.0, -0.5, -1.0)
 _POOLING = 3.0
 _LARGEST_SQUARE = 36.0  # a single price spike must not set the variance of a series
 _BURN_IN = 60
@@ -47,7 +56,9 @@ _WINSOR_SQUARE = 9.0  # squares beyond three deviations count as nine
 _NORMAL_MEAN = float(1.0 - 2.0 * (3.0 * norm.pdf(3.0) + norm.sf(3.0)) + 2.0 * 9.0 * norm.sf(3.0))  # E min(Z^2, 9)
 
 
-class _Features(NamedTuple):
+class Features(NamedTuple):
+    """What the volatility of every date is a weighted average of."""
+
     shocks: Array  # (date, asset)
     filtered: Array  # (date, asset, 6): A_.90, A_.98, L_.90, L_.98, A_.98 C, A_.98 max(T, 0), known before the date
     level: Array  # (asset,): mean of A_.98
@@ -92,7 +103,7 @@ def _leverage_sign(shocks: Array) -> Array:
     return np.where(slope > 0, -1.0, 1.0)
 
 
-def _features(shocks: Array) -> _Features:
+def _features(shocks: Array) -> Features:
     sign = _leverage_sign(shocks)
     rough = np.sqrt(np.maximum(exponential_average(shocks**2, 0.96), SMALLEST_SIGMA**2))
     z = np.clip(shocks / rough, -6.0, 6.0)
@@ -106,7 +117,7 @@ def _features(shocks: Array) -> _Features:
     ratios, units = torch.from_numpy(shocks / slow), (torch.from_numpy(x) for x in (absolute_scale, sign))
     scale, known = fit_market(market_shocks(ratios, *units), _burn_in(len(shocks)))
     parts += [slow * term for term in market_terms(known).numpy().T[:, :, None]]
-    return _Features(
+    return Features(
         shocks,
         np.stack(parts, axis=-1),
         parts[1][_burn_in(len(shocks)) :].mean(axis=0),
@@ -118,9 +129,9 @@ def _features(shocks: Array) -> _Features:
     )
 
 
-def _combined(features: _Features, weights: Array) -> Array:
+def _combined(features: Features, weights: Array, level_share: float) -> Array:
     """Volatility (date, asset) of weights that sum to one, before its scale ``c``."""
-    return (1.0 - LEVEL_SHARE) * (features.filtered * weights).sum(axis=-1) + LEVEL_SHARE * features.level
+    return (1.0 - level_share) * (features.filtered * weights).sum(axis=-1) + level_share * features.level
 
 
 def _burn_in(n_dates: int) -> int:
@@ -176,7 +187,7 @@ def _student_t_loss(
     parameters: Tensor, features: Tensor, shocks: Tensor, counted: Tensor, pooling: float, centre: Tensor | None
 ) -> Tensor:
     """Mean Student-t negative log likelihood of unit-variance innovations that count, plus the pooling penalty."""
-    logits, raw_dof = parameters[:, :_N_WEIGHTS], parameters[:, _N_WEIGHTS]
+    logits, raw_dof = parameters[:, :-1], parameters[:, -1]
     weights = torch.softmax(logits, dim=1)
     sigma = (features * weights).sum(dim=-1).clamp_min(SMALLEST_SIGMA)
     dof = 2.1 + torch.exp(raw_dof)
@@ -186,8 +197,11 @@ def _student_t_loss(
     return likelihood + pooling * ((logits - (logits.mean(dim=0) if centre is None else centre)) ** 2).sum(dim=1).mean()
 
 
-def _fit_weights(features: _Features, burn_in: int) -> Array:
-    """Weights that sum to one, (asset, 6). Series at rest are drawn to those of the others, and draw none of them."""
+def own_weights(features: Features, burn_in: int) -> tuple[Array, float]:
+    """Weights that sum to one, (asset, 6), and the share of the level.
+
+    Series at rest are drawn to the weights of the others, and draw none of them.
+    """
     # the level may be mixed into every term
     mixed = (1.0 - LEVEL_SHARE) * features.filtered[burn_in:] + LEVEL_SHARE * features.level[:, None]
     counted = counted_dates(features.shocks[burn_in:])
@@ -198,16 +212,20 @@ def _fit_weights(features: _Features, burn_in: int) -> Array:
     for group in (~resting, resting):
         if group.any():
             x, e, dates = (torch.from_numpy(a[:, group]) for a in (mixed, shocks, counted))
-            logits[group] = _most_likely_logits(x, e, dates, centre)
+            start = np.tile([*START_LOGITS, np.log(5.0)], (e.shape[1], 1))
+            logits[group] = most_likely_logits(x, e, dates, start, centre)
             centre = torch.from_numpy(logits[group].mean(axis=0))
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
+    return exponents / exponents.sum(axis=1, keepdims=True), LEVEL_SHARE
 
 
-def _most_likely_logits(x: Tensor, e: Tensor, counted: Tensor, centre: Tensor | None) -> Array:
-    n_assets = e.shape[1]
+def most_likely_logits(x: Tensor, e: Tensor, counted: Tensor, start: Array, centre: Tensor | None = None) -> Array:
+    """Logits of the weights (group, term) of features x (date, asset, term) for shocks e (date, asset).
+
+    ``start`` has a last column for the logarithm of the degrees of freedom above 2.1, and one row per asset or one for
+    all. Rows are pooled towards their mean, or towards ``centre``.
+    """
     pooling = 5.0 * _POOLING / len(e)
-    start = np.tile([-1.0, 0.5, 0.0, -1.0, -0.5, -1.0, np.log(5.0)], (n_assets, 1))
 
     def value_and_gradient(flat: Array) -> tuple[float, Array]:
         parameters = torch.from_numpy(flat.reshape(start.shape).copy()).requires_grad_()
@@ -215,17 +233,91 @@ def _most_likely_logits(x: Tensor, e: Tensor, counted: Tensor, centre: Tensor | 
         (gradient,) = torch.autograd.grad(loss, parameters)
         return float(loss.detach()), gradient.numpy().ravel()
 
-    box = [(-6.0, 6.0)] * _N_WEIGHTS + [(-2.0, 5.0)]  # weights between 1e-5 and 1, degrees of freedom 2.2 to 150
+    # weights between 1e-5 and 1, degrees of freedom 2.2 to 150
+    box = ([(-6.0, 6.0)] * x.shape[2] + [(-2.0, 5.0)]) * len(start)
     found = minimize(
-        value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box * n_assets, options={"maxiter": 120}
+        value_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 120}
     )
     if not np.isfinite(found.fun):
         raise DataError("the likelihood of the volatility is not finite on these returns. Look for extreme values.")
-    return np.asarray(found.x.reshape(start.shape)[:, :_N_WEIGHTS])
+    return np.asarray(found.x.reshape(start.shape)[:, :-1])
+
+
+class Dynamics(NamedTuple):
+    """Location and volatility of a panel, and what they leave."""
+
+    fields: dict[str, Array | float]
+    """By name in `VolatilityNumbers`: all but the two of the direction."""
+    standardised: Array
+    """(date, asset): shocks over their conditional deviation."""
+    trend: Array
+    """(date,): of the market, known before the date."""
+    burn_in: int
+    """First dates, not fitted."""
+
+
+def fit_dynamics(returns: Array, weigh: Callable[[Features, int], tuple[Array, float]]) -> Dynamics:
+    """Mean, weights, memory of the location, and the scales of shocks and feedback.
+
+    Parameters
+    ----------
+    returns : ndarray of shape (date, asset)
+    weigh : callable
+        From features and burn-in to weights that sum to one and the share of the level, `own_weights` for example.
+
+    Raises
+    ------
+    DataError
+        As `fit_volatility`.
+    """
+    returns = np.asarray(returns, dtype=np.float64)
+    check_panel_values(returns)
+    n_dates = len(returns)
+    if n_dates < SHORTEST_PANEL:
+        raise DataError(
+            f"fitting volatility needs at least {SHORTEST_PANEL} dates: got {n_dates}. Use a longer history, or the "
+            "baseline tsgen.baselines.StationaryBootstrap for very short ones."
+        )
+    mean = shrunk_mean(returns)
+    deviation = returns.std(axis=0)
+    features = _features((returns - mean) / deviation)
+    burn_in = _burn_in(n_dates)
+    weights, level_share = weigh(features, burn_in)
+    combined = _combined(features, weights, level_share)
+    z = (features.shocks / np.maximum(combined, SMALLEST_SIGMA))[burn_in:]
+    scale = np.sqrt(np.clip(np.minimum(z**2, _LARGEST_SQUARE).mean(axis=0), 0.7, 1.3))
+    sigma = np.maximum(scale * combined, SMALLEST_SIGMA)
+    total = (features.shocks / sigma)[burn_in:]
+    total_scale = _innovation_scale(total, features.absolute_scale)
+    memory_weights, movement = fit_location_memory(features.shocks, sigma * total_scale, burn_in)
+    z = ((features.shocks - movement) / sigma)[burn_in:]
+    unit = _innovation_scale(z, features.absolute_scale)
+    # what is fed back moves with its location, and comes from innovations that do not know the volatility
+    kappa = np.minimum(total.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit) * _feedback_ratio(total, sigma[burn_in:])
+    fields: dict[str, Array | float] = {
+        "mean": mean,
+        "deviation": deviation,
+        "memory_weights": memory_weights,
+        "weights": (1.0 - level_share) * scale[:, None] * weights,
+        "constant": level_share * scale * features.level,
+        "absolute_scale": features.absolute_scale,
+        "leverage_scale": features.leverage_scale,
+        "leverage_sign": features.leverage_sign,
+        "market_scale": features.market_scale,
+        "kappa": kappa,
+        "unit": unit,
+        "level": np.log(sigma[burn_in:]).mean(axis=0),
+    }
+    return Dynamics(fields, (features.shocks - movement) / (sigma * unit), features.trend, burn_in)
+
+
+def numbers_of(fields: dict[str, Array | float]) -> VolatilityNumbers:
+    """Arrays by name as tensors."""
+    return VolatilityNumbers(**{name: torch.from_numpy(np.array(value)) for name, value in fields.items()})
 
 
 def fit_volatility(returns: Array) -> VolatilityWhitening:
-    """Fit mean, volatility and long-run correlation to a return panel.
+    """Fit mean, volatility and moving correlation to a return panel.
 
     Parameters
     ----------
@@ -241,48 +333,14 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     DataError
         If there are fewer than 100 dates, a value is missing or infinite, or an asset does not move.
     """
-    returns = np.asarray(returns, dtype=np.float64)
-    check_panel_values(returns)
-    n_dates = len(returns)
-    if n_dates < SHORTEST_PANEL:
-        raise DataError(
-            f"fitting volatility needs at least {SHORTEST_PANEL} dates: got {n_dates}. Use a longer history, or the "
-            "baseline tsgen.baselines.StationaryBootstrap for very short ones."
-        )
-    mean = shrunk_mean(returns)
-    deviation = returns.std(axis=0)
-    features = _features((returns - mean) / deviation)
-    burn_in = _burn_in(n_dates)
-    weights = _fit_weights(features, burn_in)
-    combined = _combined(features, weights)
-    z = (features.shocks / np.maximum(combined, SMALLEST_SIGMA))[burn_in:]
-    scale = np.sqrt(np.clip(np.minimum(z**2, _LARGEST_SQUARE).mean(axis=0), 0.7, 1.3))
-    sigma = np.maximum(scale * combined, SMALLEST_SIGMA)
-    total = (features.shocks / sigma)[burn_in:]
-    total_scale = _innovation_scale(total, features.absolute_scale)
-    memory_weights, movement = fit_location_memory(features.shocks, sigma * total_scale, burn_in)
-    z = ((features.shocks - movement) / sigma)[burn_in:]
-    unit = _innovation_scale(z, features.absolute_scale)
-    # what is fed back moves with its location, and comes from innovations that do not know the volatility
-    kappa = np.minimum(total.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit) * _feedback_ratio(total, sigma[burn_in:])
-    correlation = long_run_correlation(z / unit)
-    direction = np.linalg.eigh(correlation)[1][:, -1]
-    standardised = (features.shocks - movement) / (sigma * unit)
-    fields = {
-        "mean": mean,
-        "deviation": deviation,
-        "memory_weights": memory_weights,
-        "weights": (1.0 - LEVEL_SHARE) * scale[:, None] * weights,
-        "constant": LEVEL_SHARE * scale * features.level,
-        "absolute_scale": features.absolute_scale,
-        "leverage_scale": features.leverage_scale,
-        "leverage_sign": features.leverage_sign,
-        "market_scale": features.market_scale,
-        "kappa": kappa,
-        "unit": unit,
-        "correlation": correlation,
-        "direction": direction,
-        "dispersion_scale": dispersion_scale(standardised, features.trend, correlation, direction, burn_in),
-        "level": np.log(sigma[burn_in:]).mean(axis=0),
-    }
-    return VolatilityWhitening(VolatilityNumbers(**{k: torch.from_numpy(np.array(v)) for k, v in fields.items()}))
+    fitted = fit_dynamics(returns, own_weights)
+    correlation = long_run_correlation(fitted.standardised[fitted.burn_in :])
+    axis = np.linalg.eigh(correlation)[1][:, -1]
+    scale = 1.0
+    if len(axis) > 1:
+        covariances = moving_covariances(fitted.standardised, correlation, axis)
+        direction = Direction(torch.from_numpy(axis.copy()), covariances)
+        pressure = recorded_pressure(direction, fitted.standardised, fitted.trend)
+        scale = dispersion_scale(direction, fitted.standardised, pressure, fitted.burn_in)
+    numbers = numbers_of(fitted.fields | {"direction": axis, "dispersion_scale": scale})
+    return VolatilityWhitening(numbers, MovingPairs(torch.from_numpy(correlation)))

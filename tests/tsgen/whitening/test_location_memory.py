@@ -103,7 +103,8 @@ def test_the_fitted_whitening_forecasts_dates_that_it_has_not_seen():
     (shocks,) = _simulated(WEIGHTS, n_paths=1, n_dates=4000, n_assets=12)
     returns = torch.from_numpy(0.01 * shocks)
     whitening = fit_volatility(returns[:3000].numpy())
-    still = type(whitening)(whitening.numbers._replace(memory_weights=torch.zeros(3, dtype=torch.float64)))
+    numbers = whitening.numbers._replace(memory_weights=torch.zeros(3, dtype=torch.float64))
+    still = type(whitening)(numbers, whitening.pairs)
     squares = []
     for fitted in (whitening, still):
         location = predict_paths(fitted, returns[None], fitted.start(1))[0].location
@@ -141,7 +142,7 @@ def test_roll_outs_do_not_feed_on_themselves(kind):
             returns[t] += 0.5 * returns[t - 1]
     whitening = fit_volatility(returns)
     empty = torch.zeros(3, dtype=torch.float64)
-    still = type(whitening)(whitening.numbers._replace(memory_weights=empty))
+    still = type(whitening)(whitening.numbers._replace(memory_weights=empty), whitening.pairs)
     # at the largest radius the location itself has a quarter of the variance of the shocks, 3^2 .05^2 / (1 - .95^2),
     # and volatility follows it: twice the deviation without a memory is allowed (4 and 400 times if nothing is scaled)
     assert _rolled_out(whitening, periods=250) < 2.0 * _rolled_out(still, periods=250)

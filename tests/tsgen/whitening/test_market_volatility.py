@@ -56,7 +56,7 @@ def test_a_common_volatility_is_read_off_the_whole_panel():
     weights = fitted.numbers.weights.clone()
     weights[:, 0] += weights[:, 4:].sum(dim=1)  # the same volatility from each series' own shocks
     weights[:, 4:] = 0.0
-    own = VolatilityWhitening(fitted.numbers._replace(weights=weights))
+    own = VolatilityWhitening(fitted.numbers._replace(weights=weights), fitted.pairs)
     # one absolute normal shock has a relative variance of pi/2 - 1, the mean over twelve series a twelfth of it;
     # the common news of the day, which no past tells, keeps the ratio from falling further
     assert with_market < 0.9 * _log_error(own, returns, volatility, 1500)
@@ -130,7 +130,7 @@ def test_a_recovery_brings_volatility_down():
     weights = fitted.numbers.weights.clone()
     weights[:, 4] += weights[:, 5]  # the size of the panel's moves instead of their trend
     weights[:, 5] = 0.0
-    blind = VolatilityWhitening(fitted.numbers._replace(weights=weights))
+    blind = VolatilityWhitening(fitted.numbers._replace(weights=weights), fitted.pairs)
     # the log volatility has a variance of .05; most of it is the trend's, and sizes do not tell it
     assert error < 0.5 * _log_error(blind, returns, volatility[:, None], 1500)
 

@@ -18,7 +18,13 @@ from tsgen.whitening.moving_correlation import (
     pressure_on_direction,
     slow_correlation,
 )
-from tsgen.whitening.moving_correlation_fit import dispersion_scale, long_run_correlation
+from tsgen.whitening.moving_correlation_fit import (
+    dispersion_scale,
+    long_run_correlation,
+    moving_covariances,
+    recorded_pressure,
+)
+from tsgen.whitening.pair_correlation import MovingPairs
 from tsgen.whitening.volatility import LEVEL_PULL, VolatilityWhitening
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import colour, predict_paths, whiten, whiten_paths
@@ -46,9 +52,8 @@ def _equicorrelated():
     correlation = (1 - RHO) * torch.eye(N, dtype=torch.float64) + RHO * torch.ones(N, N, dtype=torch.float64)
     whitening = fit_volatility(_panel(300, N, spread=0.0, seed=0))
     axis, scale = torch.full((N,), N**-0.5, dtype=torch.float64), torch.tensor(1.3, dtype=torch.float64)
-    return VolatilityWhitening(
-        whitening.numbers._replace(correlation=correlation, direction=axis, dispersion_scale=scale)
-    )
+    numbers = whitening.numbers._replace(direction=axis, dispersion_scale=scale)
+    return VolatilityWhitening(numbers, MovingPairs(correlation))
 
 
 def _covariance(whitening, *, along=1.0, dispersion=1.0, trend=1.0):
@@ -65,7 +70,7 @@ def test_the_root_is_applied_as_the_matrix_it_stands_for(n_slow):
     slow = torch.eye(6, dtype=torch.float64) + 0.1 * (half := _draws(n_slow, 6, 6)) @ half.transpose(1, 2)
     axis = torch.nn.functional.normalize(_draws(6, seed=1), dim=0)
     stretch, around = 0.4 * _draws(5, seed=2).tanh(), _draws(5, seed=3).exp()
-    root = DirectedRoot(slow, axis, stretch, around, 0.5 + _draws(5, 6, seed=4).abs())
+    root = DirectedRoot(slow, axis, axis, stretch, around, 0.5 + _draws(5, 6, seed=4).abs())
     eye, outer = torch.eye(6, dtype=torch.float64), torch.outer(axis, axis)
     bent = outer + around[:, None, None] * (eye - outer)
     expected = (eye + stretch[:, None, None] * outer) @ slow @ bent / root.deviations[:, :, None]
@@ -142,7 +147,7 @@ def test_a_rout_is_no_size_around_the_direction(along):
     )
     stretch, deviations = direction.stretch(pressure[:1]), direction.deviations(pressure[:1])
     slow = moving_correlation.symmetric_root(correlation[None])
-    y = DirectedRoot(slow, axis, stretch, torch.ones(1).double(), deviations).colour(_draws(200_000, 12, seed=7))
+    y = DirectedRoot(slow, axis, axis, stretch, torch.ones(1).double(), deviations).colour(_draws(200_000, 12, seed=7))
     size = direction.residual_size(y, pressure)
     # E min(|Z|, 2) = sqrt(2/pi) (1 - e^-2) + 4 P(Z > 2); correlated sizes of 12 series: deviation below .4 a date
     expected = np.sqrt(2 / np.pi) * (1 - np.exp(-2.0)) + 4 * 0.0227501
@@ -181,7 +186,7 @@ def test_a_constant_size_of_own_shocks_costs_little(monkeypatch):
 
 def test_correlation_falls_back_to_its_average_at_rest():
     whitening = _equicorrelated()
-    torch.testing.assert_close(_covariance(whitening), whitening.numbers.correlation)
+    torch.testing.assert_close(_covariance(whitening), whitening.pairs.correlation)
     assert sum(CORRELATION_WEIGHTS) == pytest.approx(1.0)
     assert dispersion_weight(1) == 0.0
 
@@ -246,6 +251,8 @@ def test_the_usual_size_around_the_direction_is_taken_under_the_trend_of_each_da
             sizes.append(float(direction.residual_size(shock, pressure)))
             along = DIRECTION_DECAY * along + (1.0 - DIRECTION_DECAY) * direction.square(shock)
             moments = CORRELATION_DECAY * moments + (1.0 - CORRELATION_DECAY) * shock.T @ shock
-        found.append(dispersion_scale(shocks, np.full(400, trend), correlation, axis.numpy(), 60))
+        recorded = Direction(axis, moving_covariances(shocks, correlation, axis.numpy()))
+        pressures = recorded_pressure(recorded, shocks, np.full(400, trend))
+        found.append(dispersion_scale(recorded, shocks, pressures, 60))
         assert found[-1] == pytest.approx(1.0 / np.mean(sizes[60:]), rel=1e-9)
     assert abs(found[0] / found[1] - 1.0) > 0.01

@@ -143,7 +143,7 @@ def test_a_stale_series_with_rare_jumps_is_fed_back_at_most_at_half_as_much_agai
 def test_shocks_of_the_correlation_are_taken_from_the_moved_location(whitening):
     """With a location far from the mean, a return at the location is no shock, and one at the mean is."""
     numbers = whitening.numbers._replace(memory_weights=torch.tensor([0.05, 0.1, 0.2], dtype=torch.float64))
-    moved = VolatilityWhitening(numbers)
+    moved = VolatilityWhitening(numbers, whitening.pairs)
     state = list(moved.start(1))
     state[3] = torch.arange(1.0, 1.0 + state[3].numel(), dtype=torch.float64).reshape(state[3].shape)
     location = moved.predict(tuple(state)).location
@@ -245,7 +245,9 @@ def test_the_dispersion_is_measured_under_the_pressure_of_the_trend(whitening):
     returns = numbers.mean[None] + numbers.deviation * torch.tensor([[-1.0, 0.5, -2.0]], dtype=torch.float64)
     prediction = whitening.predict(tuple(state))
     clipped = clipped_shocks((returns - prediction.location) / prediction.scale)
-    direction = Direction(numbers.direction, slow_correlation(state[4], numbers.correlation) @ numbers.direction)
+    direction = Direction(
+        numbers.direction, slow_correlation(state[4], whitening.pairs.correlation) @ numbers.direction
+    )
     size = direction.residual_size(clipped, pressure) * numbers.dispersion_scale
     moved = whitening.observe(tuple(state), returns)[-1]
     torch.testing.assert_close(moved, DISPERSION_DECAY * state[-1] + (1.0 - DISPERSION_DECAY) * size)
