@@ -21,8 +21,9 @@ class GeneratorConfig:
     whitening : {"conditional", "factor", "identity"}
         ``"conditional"``: closed-form location, scale and correlation given the past (linear prediction for paths
         from a common start, volatility and correlation dynamics for a panel, and ``"factor"`` for one of more than 60
-        assets). ``"factor"``: common factors and idiosyncratic volatility, linear in the number of assets (panels
-        only). ``"identity"``: constants only; the network must learn everything (the published model).
+        assets). ``"factor"``: the same volatility with a constant correlation of common factors, linear in the number
+        of assets (panels only). ``"identity"``: constants only; the network must learn everything (the published
+        model).
     head : HeadConfig
         Anchor, contexts, size, acceptance rule.
     training : TrainingConfig

@@ -1,4 +1,4 @@
-r"""Correlation that moves slowly in all pairs, and fast in two numbers: along one direction, and around it.
+r"""Correlation that moves fast in two numbers, along one direction and around it, above what all pairs do slowly.
 
 All pairs follow ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``. With ``v`` the first principal direction of ``R_0`` and ``y``
 the standardised shocks, clipped at four, two averages move faster:
@@ -15,7 +15,9 @@ persists. The innovations are coloured in that order,
 
 with ``T`` the trend of the market (`tsgen.whitening.market_volatility`), because correlations rise when markets fall,
 and ``D`` the deviations of ``(I + s v v') R (I + s v v')``: pressure ``p`` along ``v`` moves correlations only, the
-rest moves scales. The weight ``w`` grows with the number of assets, 0.6 (n - 1) / (n + 1).
+rest moves scales. The weight ``w`` grows with the number of assets, 0.6 (n - 1) / (n + 1). For a root ``A`` of R
+that is not symmetric, ``A'v`` over its length takes the place of ``v`` among the innovations, and the pressure counts
+with another weight than one half where that was estimated (`tsgen.whitening.pair_correlation.FactorPairs`).
 
 References
 ----------

@@ -9,11 +9,14 @@ counted apart. The size C and the trend T of what the whole panel did (`tsgen.wh
 
     sigma = c (.93 (a_1 A_.90 + a_2 A_.98 + b_1 L_.90 + b_2 L_.98 + A_.98 (g C + h max(T, 0))) + .07 H),
 
-with weights >= 0 that sum to 1 and ``H`` the mean of A_.98 over the training dates, which volatility comes back to.
+with weights >= 0 that sum to 1 and ``H`` the mean of A_.98 over the training dates, which volatility comes back to. In
+a wide panel (`tsgen.whitening.factor_volatility_fit`) all series share their weights, and the share of ``H`` is
+estimated: up to all of it, so that a constant volatility is a special case.
 
 The correlation, and the scale of what is left around its first direction, are those of
-`tsgen.whitening.moving_correlation`; its root does not depend on the order of the assets. The location is a shrunk
-mean, moved by a memory of past shocks (`tsgen.whitening.location_memory`).
+`tsgen.whitening.moving_correlation`, on pairs that move or on constant factors (`tsgen.whitening.pair_correlation`); no
+root depends on the order of the assets. The location is a shrunk mean, moved by a memory of past shocks
+(`tsgen.whitening.location_memory`).
 
 Roll-outs: shocks are fed back divided by ``kappa``: at unit variance, and as large on average as in training, where
 the filter's own noise makes innovations small on days whose volatility is too high; the slow correlation is held at its

@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import arch.data.default
 import arch.data.nasdaq
@@ -22,6 +22,7 @@ from tsgen.random_streams import dated_seed
 from tsgen.sampling.origin import origins_at
 from tsgen.whitening.whitening_protocol import colour, whiten_paths
 
+WhiteningChoice = Literal["conditional", "factor"]
 FIRST_TEST_YEAR = 2014
 STALE_FILTER = 60
 
@@ -136,9 +137,12 @@ class OwnResiduals:
             yield torch.stack(periods, dim=1).numpy()
 
 
-def fitted_models(train: tsgen.ReturnPanel, *, preset: PresetName, seed: int) -> dict[str, Any]:
+def fitted_models(
+    train: tsgen.ReturnPanel, *, preset: PresetName, whitening: WhiteningChoice, seed: int
+) -> dict[str, Any]:
     """The generator, the bootstrap of its own residuals, and the baselines of the comparison."""
-    generator = tsgen.fit_generator(train, GeneratorConfig.preset(preset), seed=seed)
+    config = replace(GeneratorConfig.preset(preset), whitening=whitening)
+    generator = tsgen.fit_generator(train, config, seed=seed)
     fhs = baselines.FilteredHistoricalSimulation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fits that needed a guard say so in their notes

@@ -5,7 +5,8 @@
 
 ``validation``: rolling origins before the test years, where every choice was made; closed forms only (preset "fast"),
 because on these panels every network is refused. Parts named ``memory`` refit the location each year on its past, those
-named ``innovation law`` compare the laws that innovations may have.
+named ``innovation law`` compare the laws that innovations may have, those named ``by factors`` treat a panel as if it
+were a wide one.
 ``test``: the default generator fitted once, read once. Each row is written to results.json beside this file when it is
 measured, and is not measured again without --again.
 """
@@ -36,6 +37,7 @@ HORIZONS = {
     **{n: (12,) for n in panels.TEST if n.endswith(panels.WEEKLY)},
 }
 DAILY_HORIZONS = (20, 60)
+BY_FACTORS = "by factors"
 LONGEST_STEP = 20  # periods from one start of a roll-out to the next
 # first and last year of the yearly refits of the location, and the block of its error
 MEMORY = {
@@ -57,7 +59,14 @@ LAWS = {
 }
 
 
-def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, seed: int) -> dict[str, Any]:
+def forecasts(
+    name: str,
+    spans: tuple[panels.Span, ...],
+    *,
+    preset: PresetName,
+    seed: int,
+    whitening: panels.WhiteningChoice = "conditional",
+) -> dict[str, Any]:
     """One-step and roll-out rows of a panel, its origins pooled."""
     records: dict[str, list[one_step.Record]] = {}
     outs: dict[tuple[int, str], list[roll_outs.RollOuts]] = {}
@@ -66,7 +75,7 @@ def forecasts(name: str, spans: tuple[panels.Span, ...], *, preset: PresetName, 
         panel = panels.panel_of(name, span.until)
         train = panel.split(f"{span.fitted_to}-12-31")[0]
         deviation, first = train.values.std(axis=0), train.n_dates
-        for label, model in panels.fitted_models(train, preset=preset, seed=seed).items():
+        for label, model in panels.fitted_models(train, preset=preset, whitening=whitening, seed=seed).items():
             records.setdefault(label, []).append(one_step.record_of(model, panel, first, deviation, seed=seed))
             for horizon in horizons:
                 step = min(horizon, LONGEST_STEP)
@@ -95,6 +104,8 @@ def measure(part: str, span: str) -> Any:
     if what == "forecasts":
         preset: PresetName = "fast" if span == "validation" else "default"
         return forecasts(name, spans[name], preset=preset, seed=SEED)
+    if what == BY_FACTORS:
+        return forecasts(name, spans[name], preset="fast", seed=SEED, whitening="factor")
     whole = panels.panel_of(name, last.until)
     train = whole.split(f"{last.fitted_to}-12-31")[0]
     if what == "stationary":
@@ -112,6 +123,7 @@ def parts_of(span: str) -> list[str]:
         *(f"{n}/forecasts" for n in names),
         *(f"{n}/memory" for n in MEMORY if span == "validation"),
         *(f"{n}/innovation law" for n in LAWS if span == "validation"),
+        *(f"{n}/{BY_FACTORS}" for n in ("us_stocks", "fama_french") if span == "validation"),
         *(f"{n}/stationary" for n in daily if n not in panels.BUILT),
         "mixed/damaged",
         "mixed/anchor",
