@@ -194,7 +194,7 @@ class VolatilityWhitening:
         scale = numbers.deviation * numbers.unit * sigma
         location = self._location(state[3], numbers.unit * sigma)
         features = sigma.log()
-        if self.n_features != self.n_assets:
+        if self.kind != MovingPairs.kind:
             fast = torch.stack([self._pressure(state), state[-1].clamp_min(SMALLEST_SIGMA)], dim=1)
             features = torch.cat([features.mean(dim=1, keepdim=True), fast.log()], dim=1)
         return Prediction(location, scale, self._root(state), features)
@@ -270,7 +270,7 @@ class VolatilityWhitening:
             "dispersion_decay": DISPERSION_DECAY,
             "dispersion_weight": DISPERSION_WEIGHT,
             "largest_mixed": self.largest_mixed,
-            "level_share": LEVEL_SHARE,
+            ("level_share" if self.kind == MovingPairs.kind else "smallest_level_share"): LEVEL_SHARE,
             "level_pull": LEVEL_PULL,
             "memory_decay": MEMORY_DECAY,
             "smallest_sigma": SMALLEST_SIGMA,
