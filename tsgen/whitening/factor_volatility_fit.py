@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError
+from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.factor_analysis import SMALLEST_UNIQUE, factor_analysis, number_of_factors
-from tsgen.whitening.moving_correlation import DIRECTION_WEIGHT, Direction, clipped_shocks
+from tsgen.whitening.moving_correlation import CORRELATION_DECAY, DIRECTION_WEIGHT, Direction, clipped_shocks
 from tsgen.whitening.moving_correlation_fit import dispersion_scale, recorded_pressure
-from tsgen.whitening.pair_correlation import FactorPairs
+from tsgen.whitening.pair_correlation import LARGEST_FACTOR_SQUARE, FactorNumbers, FactorPairs
 from tsgen.whitening.volatility import LEVEL_SHARE, VolatilityWhitening
 from tsgen.whitening.volatility_fit import (
     START_LOGITS,
@@ -32,12 +33,13 @@ Array = NDArray[np.float64]
 _MOST_SERIES = 100  # of those that share their weights
 _LARGEST_OWN_SHARE = 0.9
 _TINY = 1e-6  # of the bound of factor analysis
-_STRENGTHS = np.linspace(0.0, 1.0, 21)
+_SHARES = np.linspace(0.0, 1.0, 21)
 
 
 class _Structure(NamedTuple):
     loadings: Array
     unique: Array
+    extraction: Array
 
 
 def shared_weights(features: Features, burn_in: int) -> tuple[Array, float]:
@@ -69,7 +71,7 @@ def _structure(standardised: Array, n_factors: int) -> _Structure:
     scaled = fitted.loadings / fitted.unique[:, None]
     gram = fitted.loadings.T @ scaled
     gram += 1e-9 * max(1.0, float(np.trace(gram))) * np.eye(n_factors)  # a factor of strength zero stays unestimated
-    extraction = np.linalg.solve(gram, scaled.T).T
+    extraction = np.linalg.solve(gram, scaled.T).T.astype(np.float64)
     left = unit - unit @ extraction @ fitted.loadings.T
     own_share = (fitted.loadings * extraction).sum(axis=1)  # of an asset in the estimate of its own common part
     # two funds on one index have less of their own than factor analysis allows: their shocks would come out too small
@@ -78,18 +80,33 @@ def _structure(standardised: Array, n_factors: int) -> _Structure:
     measured = np.clip(measured, _TINY * fitted.unique, fitted.unique)
     unique = np.where(bound, measured, fitted.unique)
     total = (fitted.loadings**2).sum(axis=1) + unique
-    return _Structure(fitted.loadings / np.sqrt(total)[:, None], unique / total)
+    return _Structure(fitted.loadings / np.sqrt(total)[:, None], unique / total, extraction)
 
 
-def _strength(direction: Direction, standardised: Array, pressure: Array, burn_in: int) -> float:
-    """How much of the pressure counts, as a share of what it does in narrow panels: that with the least normal loss."""
-    squares = direction.square(clipped_shocks(torch.from_numpy(standardised))).numpy()[burn_in:]
+def _likely_share(squares: Array, variances: Array) -> float:
+    """Share of the moves of a variance around one that makes squares likeliest under the normal law.
+
+    Parameters
+    ----------
+    squares, variances : ndarray of shape (date, series)
+        The scale of each series of squares is profiled out.
+    """
     losses = []
-    for strength in _STRENGTHS:
-        variance = 1.0 + strength * DIRECTION_WEIGHT * (pressure[burn_in:] - 1.0)
-        ratio = squares / variance
-        losses.append(np.log(variance).mean() + np.log(ratio.mean()))  # the scale of all squares profiled out
-    return float(_STRENGTHS[np.argmin(losses)])
+    for share in _SHARES:
+        variance = 1.0 + share * (variances - 1.0)
+        losses.append((np.log(variance).mean(axis=0) + np.log((squares / variance).mean(axis=0))).mean())
+    return float(_SHARES[np.argmin(losses)])
+
+
+def _factor_numbers(structure: _Structure, clipped: Array, burn_in: int) -> tuple[FactorNumbers, Array]:
+    """Numbers of the factors, their direction not yet weighed, and the moving averages before each date."""
+    scores = (clipped @ structure.extraction) ** 2
+    mean_square = scores[burn_in:].mean(axis=0)
+    squares = np.minimum(scores / mean_square, LARGEST_FACTOR_SQUARE)
+    averages = exponential_average(squares, CORRELATION_DECAY)
+    weight = _likely_share(squares[burn_in:], averages[burn_in:]) if squares.shape[1] else 0.0
+    fields = (structure.loadings, structure.unique, structure.extraction, mean_square, np.array(weight), np.array(0.0))
+    return FactorNumbers(*(torch.from_numpy(np.array(field)) for field in fields)), averages
 
 
 def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> VolatilityWhitening:
@@ -130,16 +147,22 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Vo
             f"n_factors must be between 0 and the number of assets - 1 = {n_assets - 1}: got {n_factors}."
         )
     fitted = fit_dynamics(returns, shared_weights)
-    clipped = clipped_shocks(torch.from_numpy(fitted.standardised[fitted.burn_in :])).numpy()
-    count = number_of_factors(clipped) if n_factors is None else n_factors
-    loadings, unique = (torch.from_numpy(np.ascontiguousarray(a)) for a in _structure(clipped, count))
+    clipped = clipped_shocks(torch.from_numpy(fitted.standardised))
+    used = clipped[fitted.burn_in :].numpy()
+    count = number_of_factors(used) if n_factors is None else n_factors
+    found, averages = _factor_numbers(_structure(used, count), clipped.numpy(), fitted.burn_in)
     axis = torch.full((n_assets,), n_assets**-0.5, dtype=torch.float64)
     if count:
-        axis = torch.linalg.eigh(loadings @ loadings.T + torch.diag(unique))[1][:, -1].clone()
-    direction = Direction(axis, ((axis @ loadings) @ loadings.T + unique * axis)[None])
+        axis = torch.linalg.eigh(found.loadings @ found.loadings.T + torch.diag(found.unique))[1][:, -1].clone()
+    covariance = FactorPairs(found).covariance((torch.from_numpy(averages),), axis)
+    direction = Direction(axis, covariance, 0.0)
     pressure = recorded_pressure(direction, fitted.standardised, fitted.trend)
-    strength = _strength(direction, fitted.standardised, pressure.numpy(), fitted.burn_in) if count else 0.0
-    direction = direction._replace(weight=strength * DIRECTION_WEIGHT)
+    if count:
+        squares, moves = (x[fitted.burn_in :, None].numpy() for x in (direction.square(clipped), pressure))
+        direction = direction._replace(
+            weight=DIRECTION_WEIGHT * _likely_share(squares, 1.0 + DIRECTION_WEIGHT * (moves - 1.0))
+        )
     scale = dispersion_scale(direction, fitted.standardised, pressure, fitted.burn_in)
     numbers = numbers_of(fitted.fields | {"direction": axis.numpy(), "dispersion_scale": scale})
-    return VolatilityWhitening(numbers, FactorPairs(loadings, unique, axis, strength * DIRECTION_WEIGHT))
+    weight = torch.tensor(float(direction.weight), dtype=torch.float64)
+    return VolatilityWhitening(numbers, FactorPairs(found._replace(direction_weight=weight)))

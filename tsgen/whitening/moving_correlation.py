@@ -137,7 +137,7 @@ class DirectedRoot(NamedTuple):
     axis: Tensor
     """(asset,): v."""
     inner: Tensor
-    """(asset,): the direction among innovations, v itself for the symmetric root."""
+    """(asset,) or (path or 1, asset): the direction among innovations, v itself for the symmetric root."""
     stretch: Tensor
     """(path,): s."""
     around: Tensor
@@ -161,20 +161,22 @@ class DirectedRoot(NamedTuple):
         """The transposed matrix times loads of shape (path, portfolio, asset)."""
         stretched = loads / self.deviations[:, None]
         stretched = stretched + (self.stretch[:, None] * (stretched @ self.axis))[..., None] * self.axis
-        if isinstance(self.slow, Tensor):
-            bent = stretched @ (self.slow[0] if self.slow.shape[0] == 1 else self.slow)
-        else:
-            bent = self.slow.transposed(stretched)
+        if not isinstance(self.slow, Tensor):
+            columns = [self.slow.transposed(stretched[:, s]) for s in range(stretched.shape[1])]
+            return torch.stack([self._spread(column, self.around) for column in columns], dim=1)
+        bent = stretched @ (self.slow[0] if self.slow.shape[0] == 1 else self.slow)
         around = self.around[:, None, None]
         return around * bent + ((1.0 - around) * (bent @ self.inner)[..., None]) * self.inner
 
     def stacked(self, copies: int) -> "DirectedRoot":
         """The matrices of all paths, several times one after the other."""
-        slow = self.slow
-        if isinstance(slow, Tensor) and slow.shape[0] > 1:
+        slow, inner = self.slow, self.inner
+        if not isinstance(slow, Tensor):
+            slow, inner = slow.repeated(copies), inner if len(inner) == 1 else inner.repeat(copies, 1)
+        elif slow.shape[0] > 1:
             slow = slow.repeat(copies, 1, 1)
         around, deviations = self.around.repeat(copies), self.deviations.repeat(copies, 1)
-        return DirectedRoot(slow, self.axis, self.inner, self.stretch.repeat(copies), around, deviations)
+        return DirectedRoot(slow, self.axis, inner, self.stretch.repeat(copies), around, deviations)
 
     def dense(self) -> Tensor:
         """The matrices, (path, asset, asset)."""
@@ -182,7 +184,8 @@ class DirectedRoot(NamedTuple):
         return self.transposed(columns.expand(len(self.stretch), -1, -1))
 
     def _spread(self, values: Tensor, around: Tensor) -> Tensor:
-        return torch.addcmul(around[:, None] * values, ((1.0 - around) * (values @ self.inner))[:, None], self.inner)
+        along = values @ self.inner if self.inner.dim() == 1 else (values * self.inner).sum(dim=-1)
+        return torch.addcmul(around[:, None] * values, ((1.0 - around) * along)[:, None], self.inner)
 
     def _by_slow(self, values: Tensor) -> Tensor:
         if not isinstance(self.slow, Tensor):

@@ -1,7 +1,7 @@
-"""The correlation of all pairs under the fast numbers of `moving_correlation`: moving slowly, or of constant factors.
+"""The correlation of all pairs under the fast numbers of `moving_correlation`: every pair moves slowly, or few factors.
 
 Twenty series tell within a year or two which of their pairs have drawn closer; what a moving average of 500 x 500
-products says is mostly noise. Up to sixty series all pairs move, beyond that a few constant factors hold.
+products says is mostly noise. Up to sixty series all pairs move, beyond that the strengths of a few factors.
 """
 
 from typing import Any, NamedTuple, Protocol, final
@@ -19,6 +19,8 @@ from tsgen.whitening.moving_correlation import (
 )
 
 Parts = tuple[Tensor, ...]
+LARGEST_FACTOR_SQUARE = 16.0
+_HELD_PAIRS, _HELD_FACTORS = 2, 5  # parts in roll-outs; that of a recorded history is one, the moving averages
 
 
 class PairCorrelation(Protocol):
@@ -45,8 +47,8 @@ class PairCorrelation(Protocol):
         """A root of R, in the precision of the direction."""
         ...
 
-    def inner(self, axis: Tensor) -> Tensor:
-        """The direction among innovations, (asset,)."""
+    def inner(self, parts: Parts, axis: Tensor) -> Tensor:
+        """The direction among innovations, (asset,) or (path or 1, asset)."""
         ...
 
     def covariance(self, parts: Parts, axis: Tensor) -> Tensor:
@@ -105,15 +107,16 @@ class MovingPairs:
     def root(self, parts: Parts, axis: Tensor) -> Tensor:
         """The symmetric root, which does not depend on the order of the assets."""
         del axis
-        return parts[0] if len(parts) == 2 else symmetric_root(self._slow(parts[0]))
+        return parts[0] if len(parts) == _HELD_PAIRS else symmetric_root(self._slow(parts[0]))
 
-    def inner(self, axis: Tensor) -> Tensor:
+    def inner(self, parts: Parts, axis: Tensor) -> Tensor:
         """The direction itself: R_0 does not turn it, and the slow matrix hardly."""
+        del parts
         return axis
 
     def covariance(self, parts: Parts, axis: Tensor) -> Tensor:
         """``R v``."""
-        return parts[1] if len(parts) == 2 else self._slow(parts[0]) @ axis
+        return parts[1] if len(parts) == _HELD_PAIRS else self._slow(parts[0]) @ axis
 
     def arrays(self) -> dict[str, Tensor]:
         """R_0."""
@@ -124,83 +127,93 @@ class MovingPairs:
         return {"correlation_decay": CORRELATION_DECAY, "correlation_weights": list(CORRELATION_WEIGHTS)}
 
 
-class _FactorNumbers(NamedTuple):
-    root: FactorRoot
-    covariance: Tensor  # (1, asset): R v
-    inner: Tensor  # (asset,)
+class FactorNumbers(NamedTuple):
+    """Fitted numbers, all float64."""
+
+    loadings: Tensor
+    """(asset, factor): ``L``."""
+    unique: Tensor
+    """(asset,): ``u = 1 - diag(L L')``, positive."""
+    extraction: Tensor
+    """(asset, factor): standardised shocks times this estimate the factors."""
+    factor_square: Tensor
+    """(factor,): mean square of the estimates."""
+    slow_weight: Tensor
+    """(): weight of the moving strength, between zero and one."""
+    direction_weight: Tensor
+    """(): how much of the pressure along the direction counts."""
 
 
 @final
 class FactorPairs:
-    """``L L' + diag(u)`` for ever: no state, and no work that grows with the square of the number of assets.
+    """``corr(L diag(1 - w + w EWMA .995) L' + diag(u))``: the average is of squared estimates of the factors.
+
+    No work grows with the square of the number of assets. Held as root and ``R v`` in roll-outs.
 
     Parameters
     ----------
-    loadings : Tensor of shape (asset, factor)
-    unique : Tensor of shape (asset,)
-        ``1 - diag(L L')``, positive.
-    direction : Tensor of shape (asset,)
-        ``v``.
-    direction_weight : float
-        How much of the pressure along it counts; zero where correlations do not move.
+    numbers : FactorNumbers
+        From `tsgen.whitening.factor_volatility_fit.fit_factor_volatility`.
     """
 
     kind = "factor"
 
-    def __init__(self, loadings: Tensor, unique: Tensor, direction: Tensor, direction_weight: float) -> None:
-        self.loadings, self.unique, self.direction_weight = loadings, unique, direction_weight
-        root = factor_root(loadings, unique)
-        covariance = root.correlated(direction)
-        inner = root.transposed(direction) / (direction @ covariance).sqrt()  # A'v, of length one
-        self._numbers = _FactorNumbers(root, covariance[None], inner)
-        self._cached: dict[tuple[torch.dtype, str], _FactorNumbers] = {}
+    def __init__(self, numbers: FactorNumbers) -> None:
+        self.numbers, self.direction_weight = numbers, float(numbers.direction_weight)
+        self._cached: dict[tuple[torch.dtype, str], FactorNumbers] = {}
 
-    def _like(self, reference: Tensor) -> _FactorNumbers:
+    def _like(self, reference: Tensor) -> FactorNumbers:
         key = (reference.dtype, str(reference.device))
         if key not in self._cached:
-            root = FactorRoot(*(x.to(reference) for x in self._numbers.root))
-            self._cached[key] = _FactorNumbers(root, *(x.to(reference) for x in self._numbers[1:]))
+            self._cached[key] = FactorNumbers(*(x.to(reference) for x in self.numbers))
         return self._cached[key]
 
     @property
     def n_factors(self) -> int:
         """Number of factors."""
-        return self.loadings.shape[1]
+        return self.numbers.loadings.shape[1]
 
     def start(self, n_paths: int) -> Parts:
-        """Nothing moves."""
-        del n_paths
-        return ()
+        """Factors as strong as in the long run."""
+        return (torch.ones(n_paths, self.n_factors, dtype=torch.float64),)
 
     def observed(self, parts: Parts, clipped: Tensor) -> Parts:
-        """Nothing moves."""
-        del clipped
-        return parts
+        """The moving averages of the factors' squares."""
+        numbers = self._like(clipped)
+        squares = ((clipped @ numbers.extraction).square() / numbers.factor_square).clamp_max(LARGEST_FACTOR_SQUARE)
+        return (torch.lerp(squares, parts[0], CORRELATION_DECAY),)
 
     def held(self, parts: Parts, axis: Tensor) -> Parts:
-        """Nothing moves."""
-        del axis
-        return parts
+        """Root and ``R v`` on the last recorded date."""
+        root = self.root(parts, axis)
+        return (*root[1:], root.correlated(axis[None]))
 
     def root(self, parts: Parts, axis: Tensor) -> FactorRoot:
-        """One root for all paths."""
-        del parts
-        return self._like(axis).root
+        """The root of every path."""
+        numbers = self._like(axis)
+        if len(parts) == _HELD_FACTORS:
+            scale, strength, forward, backward, _ = parts
+            return FactorRoot(numbers.loadings / numbers.unique.sqrt()[:, None], scale, strength, forward, backward)
+        averages = parts[0]
+        return factor_root(numbers.loadings, numbers.unique, 1.0 + numbers.slow_weight * (averages - 1.0))
 
-    def inner(self, axis: Tensor) -> Tensor:
-        """``A'v`` over its length."""
-        return self._like(axis).inner
+    def inner(self, parts: Parts, axis: Tensor) -> Tensor:
+        """``A'v`` over its length, (path or 1, asset)."""
+        loads = self.root(parts, axis).transposed(axis[None])
+        return loads / loads.square().sum(dim=-1, keepdim=True).sqrt()
 
     def covariance(self, parts: Parts, axis: Tensor) -> Tensor:
         """``R v``."""
-        del parts
-        return self._like(axis).covariance
+        return parts[-1] if len(parts) == _HELD_FACTORS else self.root(parts, axis).correlated(axis[None])
 
     def arrays(self) -> dict[str, Tensor]:
-        """Loadings, unique variances, and the weight."""
-        weight = torch.tensor(self.direction_weight, dtype=torch.float64)
-        return {"loadings": self.loadings, "unique": self.unique, "direction_weight": weight}
+        """All fitted numbers."""
+        return self.numbers._asdict()
 
     def facts(self) -> dict[str, Any]:
-        """Number of factors."""
-        return {"n_factors": self.n_factors}
+        """Number of factors, decay and weight."""
+        return {
+            "n_factors": self.n_factors,
+            "correlation_decay": CORRELATION_DECAY,
+            "slow_weight": float(self.numbers.slow_weight),
+        }

@@ -52,7 +52,7 @@ from tsgen.whitening.moving_correlation import (
     dispersion_weight,
     pressure_on_direction,
 )
-from tsgen.whitening.pair_correlation import FactorPairs, MovingPairs, PairCorrelation
+from tsgen.whitening.pair_correlation import FactorNumbers, FactorPairs, MovingPairs, PairCorrelation
 from tsgen.whitening.whitening_protocol import Prediction, State, repeat_state
 
 DECAYS = (0.90, 0.98)
@@ -134,8 +134,7 @@ class VolatilityWhitening:
         numbers = VolatilityNumbers(**{name: arrays[name] for name in VolatilityNumbers._fields})
         if "correlation" in arrays:
             return cls(numbers, MovingPairs(arrays["correlation"]))
-        weight = float(arrays["direction_weight"])
-        return cls(numbers, FactorPairs(arrays["loadings"], arrays["unique"], numbers.direction, weight))
+        return cls(numbers, FactorPairs(FactorNumbers(**{name: arrays[name] for name in FactorNumbers._fields})))
 
     def _like(self, reference: Tensor) -> VolatilityNumbers:
         key = (reference.dtype, str(reference.device))
@@ -174,11 +173,11 @@ class VolatilityWhitening:
     def _root(self, state: State) -> DirectedRoot | None:
         if self.n_assets == 1:
             return None
-        direction, pressure = self._direction(state), self._pressure(state)
+        direction, pressure, pairs = self._direction(state), self._pressure(state), state[_N_OWN:-_N_FAST]
         return DirectedRoot(
-            slow=self.pairs.root(state[_N_OWN:-_N_FAST], direction.axis),
+            slow=self.pairs.root(pairs, direction.axis),
             axis=direction.axis,
-            inner=self.pairs.inner(direction.axis),
+            inner=self.pairs.inner(pairs, direction.axis),
             stretch=direction.stretch(pressure),
             around=1.0 + dispersion_weight(self.n_assets) * (state[-1] - 1.0),
             deviations=direction.deviations(pressure),
