@@ -20,7 +20,7 @@ class GeneratorConfig:
     ----------
     whitening : {"conditional", "factor", "identity"}
         ``"conditional"``: closed-form location, scale and correlation given the past (linear prediction for paths
-        from a common start, volatility and correlation dynamics for a panel, and ``"factor"`` for one of more than 60
+        from a common start, volatility and correlation dynamics for a panel, and ``"factor"`` for one of more than 40
         assets). ``"factor"``: the same volatility with a constant correlation of common factors, linear in the number
         of assets (panels only). ``"identity"``: constants only; the network must learn everything (the published
         model).

@@ -1,5 +1,7 @@
 """The numbers of the moving correlation: its long-run matrix, and the usual size of what the direction leaves."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,8 +12,10 @@ from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.moving_correlation import (
     CORRELATION_DECAY,
     DIRECTION_DECAY,
+    DISPERSION_DECAY,
     Direction,
     clipped_shocks,
+    dispersion_weight,
     pressure_on_direction,
     slow_correlation,
 )
@@ -59,7 +63,39 @@ def recorded_pressure(direction: Direction, standardised: Array, trend: Array) -
     return pressure_on_direction(torch.from_numpy(along), torch.from_numpy(trend))
 
 
-def dispersion_scale(direction: Direction, standardised: Array, pressure: Tensor, burn_in: int) -> float:
-    """One over the mean size of what the direction leaves; the first ``burn_in`` dates are not counted."""
-    sizes = direction.residual_size(clipped_shocks(torch.from_numpy(standardised)), pressure)
-    return 1.0 / max(float(sizes[burn_in:].mean()), _SMALLEST_RESIDUAL)
+def worth_following(squares: Array, variances: Array) -> bool:
+    """Whether squares (date, series) are likelier under the normal law with moving variances than with one variance.
+
+    The scale of each series is profiled out.
+    """
+    moving = np.log(variances).mean(axis=0) + np.log((squares / variances).mean(axis=0))
+    return bool(moving.mean() < np.log(squares.mean(axis=0)).mean())
+
+
+class Dispersion(NamedTuple):
+    """How the size of what the direction leaves is followed."""
+
+    scale: float
+    """H, one over its mean."""
+    weight: float
+    """w, zero where it does not move."""
+
+
+def fit_dispersion(direction: Direction, standardised: Array, pressure: Tensor, burn_in: int) -> Dispersion:
+    """Scale of the sizes around the direction, and whether following them is worth their noise.
+
+    Parameters
+    ----------
+    direction : Direction
+    standardised : ndarray of shape (date, asset)
+    pressure : Tensor of shape (date,)
+        From `recorded_pressure`.
+    burn_in : int
+        First dates, not counted.
+    """
+    sizes = direction.residual_size(clipped_shocks(torch.from_numpy(standardised)), pressure).numpy()[:, None]
+    scale = 1.0 / max(float(sizes[burn_in:].mean()), _SMALLEST_RESIDUAL)
+    weight = dispersion_weight(standardised.shape[1])
+    around = 1.0 + weight * (exponential_average(scale * sizes, DISPERSION_DECAY) - 1.0)
+    followed = worth_following(sizes[burn_in:] ** 2, around[burn_in:] ** 2)
+    return Dispersion(scale, weight if followed else 0.0)

@@ -1,7 +1,7 @@
 """The correlation of all pairs under the fast numbers of `moving_correlation`: every pair moves slowly, or few factors.
 
 Twenty series tell within a year or two which of their pairs have drawn closer; what a moving average of 500 x 500
-products says is mostly noise. Up to sixty series all pairs move, beyond that the strengths of a few factors.
+products says is mostly noise. Up to forty series all pairs move, beyond that the strengths of a few factors.
 """
 
 from typing import Any, NamedTuple, Protocol, final
@@ -20,6 +20,7 @@ from tsgen.whitening.moving_correlation import (
 
 Parts = tuple[Tensor, ...]
 LARGEST_FACTOR_SQUARE = 16.0
+STRENGTH_DECAY = 0.98
 _HELD_PAIRS, _HELD_FACTORS = 2, 5  # parts in roll-outs; that of a recorded history is one, the moving averages
 
 
@@ -138,17 +139,32 @@ class FactorNumbers(NamedTuple):
     """(asset, factor): standardised shocks times this estimate the factors."""
     factor_square: Tensor
     """(factor,): mean square of the estimates."""
+    own_square: Tensor
+    """(): mean square of the shocks themselves."""
     slow_weight: Tensor
-    """(): weight of the moving strength, between zero and one."""
+    """(): one where the strengths of the factors move, else zero."""
     direction_weight: Tensor
-    """(): how much of the pressure along the direction counts."""
+    """(): how much of the pressure along the direction counts, zero where there is none."""
+
+
+def squares_of(clipped: Tensor, numbers: FactorNumbers) -> Tensor:
+    """Squared estimates of the factors and, last, the mean square of the shocks, each over its mean."""
+    factors = (clipped @ numbers.extraction).square() / numbers.factor_square
+    own = clipped.square().mean(dim=-1, keepdim=True) / numbers.own_square
+    return torch.cat([factors, own], dim=-1).clamp_max(LARGEST_FACTOR_SQUARE)
+
+
+def relative_strength(averages: Tensor) -> Tensor:
+    """Averages of the factors' squares over that of the shocks: a correlation has no size; (path, factor)."""
+    return averages[..., :-1] / averages[..., -1:]
 
 
 @final
 class FactorPairs:
-    """``corr(L diag(1 - w + w EWMA .995) L' + diag(u))``: the average is of squared estimates of the factors.
+    """``corr(L diag(F) L' + diag(u))``, F: moving averages, decay .98, of squared estimates of the factors, or one.
 
-    No work grows with the square of the number of assets. Held as root and ``R v`` in roll-outs.
+    They are taken over the average square of all shocks. What few factors do is known within months, what all pairs do
+    is not. No work grows with the square of the number of assets. Held as root and ``R v`` in roll-outs.
 
     Parameters
     ----------
@@ -175,13 +191,11 @@ class FactorPairs:
 
     def start(self, n_paths: int) -> Parts:
         """Factors as strong as in the long run."""
-        return (torch.ones(n_paths, self.n_factors, dtype=torch.float64),)
+        return (torch.ones(n_paths, self.n_factors + 1, dtype=torch.float64),)
 
     def observed(self, parts: Parts, clipped: Tensor) -> Parts:
-        """The moving averages of the factors' squares."""
-        numbers = self._like(clipped)
-        squares = ((clipped @ numbers.extraction).square() / numbers.factor_square).clamp_max(LARGEST_FACTOR_SQUARE)
-        return (torch.lerp(squares, parts[0], CORRELATION_DECAY),)
+        """The moving averages of the factors' squares, and of all shocks'."""
+        return (torch.lerp(squares_of(clipped, self._like(clipped)), parts[0], STRENGTH_DECAY),)
 
     def held(self, parts: Parts, axis: Tensor) -> Parts:
         """Root and ``R v`` on the last recorded date."""
@@ -194,8 +208,8 @@ class FactorPairs:
         if len(parts) == _HELD_FACTORS:
             scale, strength, forward, backward, _ = parts
             return FactorRoot(numbers.loadings / numbers.unique.sqrt()[:, None], scale, strength, forward, backward)
-        averages = parts[0]
-        return factor_root(numbers.loadings, numbers.unique, 1.0 + numbers.slow_weight * (averages - 1.0))
+        strength = 1.0 + numbers.slow_weight * (relative_strength(parts[0]) - 1.0)
+        return factor_root(numbers.loadings, numbers.unique, strength)
 
     def inner(self, parts: Parts, axis: Tensor) -> Tensor:
         """``A'v`` over its length, (path or 1, asset)."""
@@ -214,6 +228,6 @@ class FactorPairs:
         """Number of factors, decay and weight."""
         return {
             "n_factors": self.n_factors,
-            "correlation_decay": CORRELATION_DECAY,
+            "strength_decay": STRENGTH_DECAY,
             "slow_weight": float(self.numbers.slow_weight),
         }

@@ -44,12 +44,10 @@ from tsgen.whitening.market_volatility import (
 from tsgen.whitening.moving_correlation import (
     DIRECTION_DECAY,
     DISPERSION_DECAY,
-    DISPERSION_WEIGHT,
     TREND_WEIGHT,
     DirectedRoot,
     Direction,
     clipped_shocks,
-    dispersion_weight,
     pressure_on_direction,
 )
 from tsgen.whitening.pair_correlation import FactorNumbers, FactorPairs, MovingPairs, PairCorrelation
@@ -97,6 +95,8 @@ class VolatilityNumbers(NamedTuple):
     """(asset,): v."""
     dispersion_scale: Tensor
     """(): H, makes the sizes around ``v`` average to one."""
+    dispersion_weight: Tensor
+    """(): w, zero where these sizes do not move together."""
     level: Tensor
     """(asset,): mean log volatility on the training dates."""
 
@@ -179,7 +179,7 @@ class VolatilityWhitening:
             axis=direction.axis,
             inner=self.pairs.inner(pairs, direction.axis),
             stretch=direction.stretch(pressure),
-            around=1.0 + dispersion_weight(self.n_assets) * (state[-1] - 1.0),
+            around=1.0 + self._like(state[-1]).dispersion_weight * (state[-1] - 1.0),
             deviations=direction.deviations(pressure),
         )
 
@@ -267,7 +267,7 @@ class VolatilityWhitening:
             "direction_decay": DIRECTION_DECAY,
             "direction_weights": [self.pairs.direction_weight, TREND_WEIGHT],
             "dispersion_decay": DISPERSION_DECAY,
-            "dispersion_weight": DISPERSION_WEIGHT,
+            "dispersion_weight": float(self.numbers.dispersion_weight),
             "largest_mixed": self.largest_mixed,
             ("level_share" if self.kind == MovingPairs.kind else "smallest_level_share"): LEVEL_SHARE,
             "level_pull": LEVEL_PULL,

@@ -22,7 +22,8 @@ from tsgen.whitening.location_memory import fit_location_memory
 from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms, market_trend
 from tsgen.whitening.moving_correlation import Direction
 from tsgen.whitening.moving_correlation_fit import (
-    dispersion_scale,
+    Dispersion,
+    fit_dispersion,
     long_run_correlation,
     moving_covariances,
     recorded_pressure,
@@ -246,8 +247,8 @@ def most_likely_logits(x: Tensor, e: Tensor, counted: Tensor, start: Array, cent
 class Dynamics(NamedTuple):
     """Location and volatility of a panel, and what they leave."""
 
-    fields: dict[str, Array | float]
-    """By name in `VolatilityNumbers`: all but the two of the direction."""
+    fields: dict[str, Array]
+    """By name in `VolatilityNumbers`: all but those of the direction."""
     standardised: Array
     """(date, asset): shocks over their conditional deviation."""
     trend: Array
@@ -294,7 +295,7 @@ def fit_dynamics(returns: Array, weigh: Callable[[Features, int], tuple[Array, f
     unit = _innovation_scale(z, features.absolute_scale)
     # what is fed back moves with its location, and comes from innovations that do not know the volatility
     kappa = np.minimum(total.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit) * _feedback_ratio(total, sigma[burn_in:])
-    fields: dict[str, Array | float] = {
+    fields: dict[str, Array] = {
         "mean": mean,
         "deviation": deviation,
         "memory_weights": memory_weights,
@@ -311,9 +312,10 @@ def fit_dynamics(returns: Array, weigh: Callable[[Features, int], tuple[Array, f
     return Dynamics(fields, (features.shocks - movement) / (sigma * unit), features.trend, burn_in)
 
 
-def numbers_of(fields: dict[str, Array | float]) -> VolatilityNumbers:
-    """Arrays by name as tensors."""
-    return VolatilityNumbers(**{name: torch.from_numpy(np.array(value)) for name, value in fields.items()})
+def numbers_of(fields: dict[str, Array], direction: Array, dispersion: Dispersion) -> VolatilityNumbers:
+    """All numbers as tensors."""
+    last = {"direction": direction, "dispersion_scale": dispersion.scale, "dispersion_weight": dispersion.weight}
+    return VolatilityNumbers(**{name: torch.from_numpy(np.array(value)) for name, value in (fields | last).items()})
 
 
 def fit_volatility(returns: Array) -> VolatilityWhitening:
@@ -336,11 +338,11 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     fitted = fit_dynamics(returns, own_weights)
     correlation = long_run_correlation(fitted.standardised[fitted.burn_in :])
     axis = np.linalg.eigh(correlation)[1][:, -1]
-    scale = 1.0
+    dispersion = Dispersion(1.0, 0.0)
     if len(axis) > 1:
         covariances = moving_covariances(fitted.standardised, correlation, axis)
         direction = Direction(torch.from_numpy(axis.copy()), covariances)
         pressure = recorded_pressure(direction, fitted.standardised, fitted.trend)
-        scale = dispersion_scale(direction, fitted.standardised, pressure, fitted.burn_in)
-    numbers = numbers_of(fitted.fields | {"direction": axis, "dispersion_scale": scale})
+        dispersion = fit_dispersion(direction, fitted.standardised, pressure, fitted.burn_in)
+    numbers = numbers_of(fitted.fields, axis, dispersion)
     return VolatilityWhitening(numbers, MovingPairs(torch.from_numpy(correlation)))
