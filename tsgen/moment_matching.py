@@ -12,9 +12,10 @@ paths stay adapted, and volatility clustering, drawdown shapes and tail dependen
 Sits beside `tsgen.scenario_set` and needs nothing but numpy.
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from tsgen.errors import DataError, ShapeError
@@ -29,6 +30,26 @@ _SMALLEST_EIGENVALUE = 1e-10
 def _root(matrix: Array, power: float) -> Array:
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.maximum(values, 0.0) ** power) @ vectors.T
+
+
+Target = ArrayLike | Mapping[str, float] | pd.Series | pd.DataFrame
+
+
+def _in_order(name: str, value: Target, assets: Sequence[str]) -> ArrayLike:
+    """Labelled values in the order of the assets; others as they are."""
+    if isinstance(value, Mapping):
+        value = pd.Series(dict(value))
+    if not isinstance(value, (pd.Series, pd.DataFrame)):
+        return value
+    for labels in value.axes:
+        if sorted(map(str, labels)) != sorted(assets):
+            raise DataError(
+                f"{name} must name every asset of the scenarios once and no other: expected {', '.join(assets)}, got "
+                f"{', '.join(map(str, labels))}. Reindex it, or pass an array in the order of the assets."
+            )
+    for axis in range(value.ndim):
+        value = value.set_axis([str(label) for label in value.axes[axis]], axis=axis).reindex(list(assets), axis=axis)
+    return value.to_numpy()
 
 
 def _vector(name: str, value: ArrayLike, n_assets: int, *, positive: bool) -> Array:
@@ -74,9 +95,9 @@ def horizon_moments(scenarios: ScenarioSet) -> tuple[Array, Array]:
 def match_moments(
     scenarios: ScenarioSet,
     *,
-    mean: ArrayLike | None = None,
-    volatility: ArrayLike | None = None,
-    correlation: ArrayLike | None = None,
+    mean: Target | None = None,
+    volatility: Target | None = None,
+    correlation: Target | None = None,
 ) -> ScenarioSet:
     """Scenarios moved to wanted moments at the horizon; what is not given stays.
 
@@ -84,10 +105,11 @@ def match_moments(
     ----------
     scenarios : ScenarioSet
         More scenarios than assets, so that their covariance is invertible.
-    mean, volatility : float or array of shape (asset,), optional
-        Mean and standard deviation of the cumulated log return over the whole horizon, in decimals.
-    correlation : array of shape (asset, asset), optional
-        Of cumulated log returns.
+    mean, volatility : float, array of shape (asset,), mapping or Series, optional
+        Mean and standard deviation of the cumulated log return over the whole horizon, in decimals. Mappings and Series
+        are matched by name and must name every asset and no other one.
+    correlation : array of shape (asset, asset) or DataFrame, optional
+        Of cumulated log returns; a DataFrame is matched by name.
 
     Returns
     -------
@@ -98,7 +120,7 @@ def match_moments(
     Raises
     ------
     DataError
-        If no target is given, a target is not attainable, or the scenarios' covariance is singular.
+        If no target is given, names do not match, a target is not attainable, or the scenarios' covariance is singular.
     ShapeError
         If a target has another shape.
 
@@ -117,6 +139,9 @@ def match_moments(
     if mean is None and volatility is None and correlation is None:
         raise DataError("match_moments was given no target: pass mean=, volatility= or correlation=.")
     n_assets, horizon = scenarios.n_assets, scenarios.horizon
+    given = {"mean": mean, "volatility": volatility, "correlation": correlation}
+    targets = {k: None if v is None else _in_order(k, v, scenarios.assets) for k, v in given.items()}
+    mean, volatility, correlation = targets["mean"], targets["volatility"], targets["correlation"]
     own_mean, covariance = horizon_moments(scenarios)
     spread = np.sqrt(np.diag(covariance))
     if (spread == 0).any() or np.linalg.eigvalsh(covariance / np.outer(spread, spread))[0] < _SMALLEST_EIGENVALUE:
@@ -135,7 +160,6 @@ def match_moments(
     linear = wanted_spread[:, None] * moved / spread
     logs = scenarios.to_kind("log")
     returns = logs.returns @ linear.T + (wanted_mean - linear @ own_mean) / horizon
-    targets: dict[str, Any] = {"mean": mean, "volatility": volatility, "correlation": correlation}
     stored = {name: np.asarray(value).tolist() for name, value in targets.items() if value is not None}
     result = ScenarioSet(
         returns,

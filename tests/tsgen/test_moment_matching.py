@@ -1,6 +1,7 @@
 """Matched scenarios have the wanted moments, keep everything else, and stay adapted."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tsgen.errors import DataError, ShapeError
@@ -94,3 +95,27 @@ def test_too_few_scenarios_are_refused():
     few = ScenarioSet(np.random.default_rng(0).normal(size=(3, 5, 3)), list("ABC"), "log")
     with pytest.raises(DataError, match="singular"):
         match_moments(few, volatility=0.1)
+
+
+@pytest.mark.parametrize("form", [dict, pd.Series])
+def test_targets_with_names_are_matched_by_name(form):
+    scenarios = ScenarioSet(np.random.default_rng(0).normal(scale=0.01, size=(400, 5, 3)), ["A", "B", "C"], "log")
+    correlation = np.array([[1.0, 0.2, 0.5], [0.2, 1.0, 0.1], [0.5, 0.1, 1.0]])
+    frame = pd.DataFrame(correlation, index=["A", "B", "C"], columns=["A", "B", "C"]).loc[
+        ["C", "A", "B"], ["B", "C", "A"]
+    ]
+    by_name = match_moments(
+        scenarios,
+        mean=form({"C": 0.03, "A": 0.01, "B": 0.02}),
+        volatility=form({"B": 0.2, "C": 0.3, "A": 0.1}),
+        correlation=frame,
+    )
+    by_position = match_moments(scenarios, mean=[0.01, 0.02, 0.03], volatility=[0.1, 0.2, 0.3], correlation=correlation)
+    np.testing.assert_array_equal(by_name.returns, by_position.returns)
+    assert by_name.provenance == by_position.provenance
+    with pytest.raises(
+        DataError, match=r"mean must name every asset of the scenarios once .* expected A, B, C, got A, B, X"
+    ):
+        match_moments(scenarios, mean=form({"A": 0.0, "B": 0.0, "X": 0.0}))
+    with pytest.raises(DataError, match="correlation must name every asset"):
+        match_moments(scenarios, correlation=frame.rename(columns={"A": "Z"}))

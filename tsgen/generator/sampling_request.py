@@ -37,7 +37,9 @@ def check_horizon(limit: int | None, horizon: int, elapsed: int) -> None:
     if limit is not None and elapsed + horizon > limit:
         raise ConfigError(
             f"this generator was trained on paths of {limit} periods whose law it knows only up to there: asked for "
-            f"{elapsed} + {horizon}. Ask for at most {limit - elapsed}, or train on longer paths."
+            f"{elapsed} + {horizon}. "
+            + (f"Ask for at most {limit - elapsed}, or train" if limit > elapsed else "Shorten the history, or train")
+            + " on longer paths."
         )
 
 

@@ -59,7 +59,7 @@ def training_data(data: ReturnPanel | ScenarioSet, config: GeneratorConfig) -> T
 
 
 def _from_panel(panel: ReturnPanel) -> TrainingData:
-    panel.require_history(SHORTEST_TRAINING_PANEL, purpose="fitting a generator")
+    panel.require_history(SHORTEST_TRAINING_PANEL, purpose="fit a generator")
     _refuse_copies(panel)
     values = torch.from_numpy(panel.values.copy())[None]
     return TrainingData(
