@@ -12,7 +12,7 @@ paths stay adapted, and volatility clustering, drawdown shapes and tail dependen
 Sits beside `tsgen.scenario_set` and needs nothing but numpy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,21 +35,25 @@ def _root(matrix: Array, power: float) -> Array:
 Target = ArrayLike | Mapping[str, float] | pd.Series | pd.DataFrame
 
 
+def _places(name: str, labels: Iterable[object], assets: Sequence[str]) -> list[int]:
+    """Where each asset stands among the labels."""
+    names = [str(label) for label in labels]
+    if sorted(names) != sorted(assets):
+        raise DataError(
+            f"{name} must name every asset of the scenarios once and no other: expected {', '.join(assets)}, got "
+            f"{', '.join(names)}. Reindex it, or pass an array in the order of the assets."
+        )
+    return [names.index(asset) for asset in assets]
+
+
 def _in_order(name: str, value: Target, assets: Sequence[str]) -> ArrayLike:
     """Labelled values in the order of the assets; others as they are."""
-    if isinstance(value, Mapping):
-        value = pd.Series(dict(value))
-    if not isinstance(value, (pd.Series, pd.DataFrame)):
-        return value
-    for labels in value.axes:
-        if sorted(map(str, labels)) != sorted(assets):
-            raise DataError(
-                f"{name} must name every asset of the scenarios once and no other: expected {', '.join(assets)}, got "
-                f"{', '.join(map(str, labels))}. Reindex it, or pass an array in the order of the assets."
-            )
-    for axis in range(value.ndim):
-        value = value.set_axis([str(label) for label in value.axes[axis]], axis=axis).reindex(list(assets), axis=axis)
-    return value.to_numpy()
+    if isinstance(value, pd.DataFrame):
+        return value.to_numpy()[np.ix_(_places(name, value.index, assets), _places(name, value.columns, assets))]
+    if isinstance(value, (Mapping, pd.Series)):
+        labelled = value if isinstance(value, pd.Series) else pd.Series(dict(value))
+        return labelled.to_numpy()[_places(name, labelled.index, assets)]
+    return value
 
 
 def _vector(name: str, value: ArrayLike, n_assets: int, *, positive: bool) -> Array:

@@ -23,7 +23,7 @@ def panel(n_assets, n_dates=400, seed=0):
     return ReturnPanel(pd.DataFrame(values, dates, [f"A{i:02d}" for i in range(n_assets)]), kind="log")
 
 
-def test_more_than_sixty_assets_get_factors_and_the_coordinate_law(tmp_path):
+def test_many_assets_get_factors_and_the_coordinate_law(tmp_path):
     generator = fit_generator(panel(61), FAST, seed=0)
     assert generator.whitening.kind == "factor"
     assert "coordinate anchor (4)" in repr(generator)
@@ -37,8 +37,9 @@ def test_more_than_sixty_assets_get_factors_and_the_coordinate_law(tmp_path):
     assert np.array_equal(parts.load().returns, generator.sample(70, 3, seed=1).returns)
 
 
-def test_sixty_assets_do_not_and_few_may_ask_for_them():
-    assert fit_generator(panel(60), FAST, seed=0).whitening.kind == "volatility"
+def test_forty_assets_do_not_and_few_may_ask_for_them():
+    assert fit_generator(panel(40), FAST, seed=0).whitening.kind == "volatility"
+    assert fit_generator(panel(41), FAST, seed=0).whitening.kind == "factor"
     asked = fit_generator(panel(6), replace(FAST, whitening="factor"), seed=0)
     assert asked.whitening.kind == "factor"
     assert asked.sample(5, 2, seed=0).returns.shape == (5, 2, 6)

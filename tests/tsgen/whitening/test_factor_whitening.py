@@ -17,10 +17,9 @@ from tsgen.whitening.market_volatility import market_trend
 from tsgen.whitening.moving_correlation import (
     DIRECTION_WEIGHT,
     correlation_of,
-    dispersion_weight,
     pressure_on_direction,
 )
-from tsgen.whitening.pair_correlation import FactorPairs
+from tsgen.whitening.pair_correlation import FactorPairs, relative_strength
 from tsgen.whitening.volatility import LEVEL_SHARE, VolatilityWhitening
 from tsgen.whitening.volatility_fit import fit_volatility
 from tsgen.whitening.whitening_protocol import colour, whiten_paths
@@ -98,16 +97,17 @@ def test_predicted_covariance_is_that_of_factors_under_pressure():
     whitening = fit_factor_volatility(panel, n_factors=2)
     weights = (torch.tensor(x, dtype=torch.float64) for x in (0.8, 0.4))
     numbers = whitening.pairs.numbers._replace(**dict(zip(("slow_weight", "direction_weight"), weights, strict=True)))
-    whitening = VolatilityWhitening(whitening.numbers, FactorPairs(numbers))
+    followed = whitening.numbers._replace(dispersion_weight=torch.tensor(0.5, dtype=torch.float64))
+    whitening = VolatilityWhitening(followed, FactorPairs(numbers))
     state = whitening.start(1)
     for row in torch.from_numpy(panel[:30]):
         state = whitening.observe(state, row[None])
-    v, strength = whitening.numbers.direction, 0.2 + 0.8 * state[4][0]
+    v, strength = whitening.numbers.direction, 0.2 + 0.8 * relative_strength(state[4])[0]
     assert float((strength - 1.0).abs().min()) > 1e-3
     correlation = correlation_of((numbers.loadings * strength) @ numbers.loadings.T + torch.diag(numbers.unique))
     pressure = pressure_on_direction(state[-2], market_trend(state[2]))
     along = correlation @ v
-    around = 1.0 + dispersion_weight(12) * (float(state[-1]) - 1.0)
+    around = 1.0 + 0.5 * (float(state[-1]) - 1.0)
     spread = around**2 * correlation + (1.0 - around**2) * torch.outer(along, along) / (v @ along)
     stretch = torch.eye(12, dtype=torch.float64) + (float((0.6 + 0.4 * pressure).sqrt()) - 1.0) * torch.outer(v, v)
     bent = torch.diagonal(stretch @ correlation @ stretch).rsqrt()
