@@ -127,4 +127,4 @@ def _panel(model: Any, source: str, missing: str) -> "ReturnPanel":
     from tsgen.marketdata import load_returns
     from tsgen.marketdata.missing_values import check_missing_policy
 
-    return load_returns(source, kind=model.kind, missing=check_missing_policy(missing)).select(model.assets)
+    return load_returns(source, kind=model.kind, missing=check_missing_policy(missing), assets=model.assets)

@@ -18,8 +18,11 @@ class SplitPanel(NamedTuple):
     test: "ReturnPanel | None"
 
 
-def load_panel(section: DataSection) -> SplitPanel:
-    """Load, select and split.
+def load_panel(section: DataSection, *, test: bool = True) -> SplitPanel:
+    """Load, select and split; neither other assets nor later dates decide what is fitted to.
+
+    Without ``test`` nothing after ``train_until`` is looked at. With it, assets that were dropped for holes before that
+    date stay dropped, and a later hole of another one is an error unless dates are dropped.
 
     Raises
     ------
@@ -34,17 +37,22 @@ def load_panel(section: DataSection) -> SplitPanel:
     """
     from tsgen.marketdata import load_returns
 
-    panel = load_returns(section.source, kind=section.kind, missing=section.missing)
-    if section.assets:
-        panel = panel.select(section.assets)
-    return split_panel(panel, section.train_until)
+    # ISO text: load_returns refuses date objects of other calendars and half dates itself
+    until = None if section.train_until is None else section.train_until.isoformat()
+    assets = section.assets or None
+    train = load_returns(section.source, kind=section.kind, missing=section.missing, assets=assets, until=until)
+    if until is None or not test:
+        return SplitPanel(train, None)
+    later = "error" if section.missing == "drop_assets" else section.missing
+    return split_panel(
+        load_returns(section.source, kind=section.kind, missing=later, assets=train.assets), section.train_until
+    )
 
 
 def split_panel(panel: "ReturnPanel", until: date | None) -> SplitPanel:
     """Cut after ``until``, if given."""
     if until is None:
         return SplitPanel(panel, None)
-    # ISO text: the panel refuses date objects of other calendars and half dates itself
     train = panel.until(until.isoformat())
     return SplitPanel(train, None if train.n_dates == panel.n_dates else panel.after(until.isoformat()))
 

@@ -5,6 +5,8 @@ asset and the date at fault.
 """
 
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,29 @@ def check_names(columns: pd.Index, *, what: str) -> tuple[str, ...]:
     if repeated:
         raise DataError(f"asset names must be unique: {', '.join(repeated)} occur more than once in {what}.")
     return names
+
+
+def places_of(wanted: Sequence[str], names: Sequence[str], *, what: str) -> list[int]:
+    """Where the wanted assets stand among the names.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown or repeated, or none is given.
+
+    Examples
+    --------
+    >>> places_of(["B", "A"], ("A", "B", "C"), what="this panel")
+    [1, 0]
+    """
+    if not wanted or len(set(wanted)) != len(wanted):
+        raise DataError(f"select needs one or more different asset names: got {list(wanted)}. Name each asset once.")
+    for name in wanted:
+        if name not in names:
+            close = get_close_matches(name, names, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            raise DataError(f"unknown asset {name!r}: {what} has {', '.join(names)}.{hint}")
+    return [names.index(name) for name in wanted]
 
 
 def check_values(values: NDArray[np.float64], *, dates: pd.DatetimeIndex, assets: tuple[str, ...]) -> None:

@@ -4,13 +4,14 @@ A raw table comes from a file, a package or a user; a price table has a clean da
 float64 column per asset, every entry positive and finite or missing (NaN).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tsgen.errors import DataError, ShapeError
-from tsgen.marketdata.panel_checks import check_dates, check_names, day
+from tsgen.marketdata.panel_checks import check_dates, check_names, day, places_of
 from tsgen.return_kind import ReturnKind, check_kind
 
 
@@ -82,7 +83,7 @@ def _check_prices(prices: pd.DataFrame, origin: str) -> None:
             )
 
 
-def price_table(table: pd.DataFrame, *, origin: str) -> pd.DataFrame:
+def price_table(table: pd.DataFrame, *, origin: str, wanted: Sequence[str] | None = None) -> pd.DataFrame:
     """Check a raw table of prices.
 
     Parameters
@@ -91,6 +92,8 @@ def price_table(table: pd.DataFrame, *, origin: str) -> pd.DataFrame:
         Dates in the index, in a column "date" or in the first column; one price column per asset.
     origin : str
         How to call the table in messages.
+    wanted : sequence of str, optional
+        Assets to look at, in this order; nothing of the others is checked.
 
     Returns
     -------
@@ -100,7 +103,8 @@ def price_table(table: pd.DataFrame, *, origin: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        For unreadable, repeated or unsorted dates, text among the prices, infinite or non-positive prices.
+        For unreadable, repeated or unsorted dates, text among the prices, infinite or non-positive prices, and wanted
+        assets that are unknown or repeated.
     ShapeError
         If there are no rows or no price columns.
 
@@ -113,7 +117,9 @@ def price_table(table: pd.DataFrame, *, origin: str) -> pd.DataFrame:
     if len(table) == 0:
         raise ShapeError(f"{origin} is empty: expected dates and prices in rows, got none.")
     raw_dates, rest = _pick_dates(table, origin)
-    assets = check_names(rest.columns, what=origin)
+    names = check_names(rest.columns, what=origin)
+    places = range(len(names)) if wanted is None else places_of(wanted, names, what=origin)
+    assets, rest = tuple(names[i] for i in places), rest.iloc[:, list(places)]
     dates = check_dates(_parse_dates(raw_dates, origin), what=origin)
     columns = [_numeric(rest.iloc[:, i], asset=asset, dates=dates, origin=origin) for i, asset in enumerate(assets)]
     prices = pd.DataFrame(np.column_stack(columns), index=dates, columns=list(assets))

@@ -6,10 +6,11 @@ provenance. Sits on the price table, the missing-value policies and the catalogu
 
 import csv
 import os
+from collections.abc import Iterable
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +19,7 @@ from tsgen.complete_files import sha256_of
 from tsgen.errors import ConfigError, DataError, ShapeError, StorageError
 from tsgen.marketdata.dataset_catalogue import DatasetEntry, dataset_names, load_table, read_manifest
 from tsgen.marketdata.missing_values import MissingPolicy, apply_missing_policy, check_missing_policy
-from tsgen.marketdata.panel_checks import day
+from tsgen.marketdata.panel_checks import as_timestamp, day
 from tsgen.marketdata.price_table import price_table, returns_from_prices
 from tsgen.marketdata.return_panel import ReturnPanel
 from tsgen.return_kind import ReturnKind, check_kind
@@ -57,10 +58,35 @@ def _read_file(path: Path) -> pd.DataFrame:
         ) from error
 
 
+class _Wanted(NamedTuple):
+    """What may be looked at: nothing else is checked, or decides what missing prices take with them."""
+
+    assets: tuple[str, ...] | None
+    until: pd.Timestamp | None
+
+    def of_panel(self, panel: ReturnPanel) -> ReturnPanel:
+        chosen = panel if self.assets is None else panel.select(self.assets)
+        return chosen if self.until is None else chosen.until(self.until)
+
+    def of_prices(self, prices: pd.DataFrame) -> pd.DataFrame:
+        seen = prices if self.until is None else prices.loc[: self.until]
+        if len(seen) == 0:
+            raise DataError(
+                f"no returns up to {day(self.until)}: the prices start on {day(prices.index[0])}. Go later."
+            )
+        return seen
+
+
 def _from_prices(
-    table: pd.DataFrame, *, kind: ReturnKind, missing: MissingPolicy, source: str, facts: dict[str, Any]
+    table: pd.DataFrame,
+    *,
+    kind: ReturnKind,
+    missing: MissingPolicy,
+    wanted: _Wanted,
+    source: str,
+    facts: dict[str, Any],
 ) -> ReturnPanel:
-    prices = price_table(table, origin=source)
+    prices = wanted.of_prices(price_table(table, origin=source, wanted=wanted.assets))
     kept, dropped = apply_missing_policy(prices, missing)
     provenance = facts | {
         "prices": {"rows": len(prices), "first_date": day(prices.index[0]), "last_date": day(prices.index[-1])},
@@ -69,12 +95,14 @@ def _from_prices(
     return ReturnPanel(returns_from_prices(kept, kind=kind), kind=kind, source=source, provenance=provenance)
 
 
-def _from_catalogue(name: str, entry: DatasetEntry, *, kind: ReturnKind, missing: MissingPolicy) -> ReturnPanel:
+def _from_catalogue(
+    name: str, entry: DatasetEntry, *, kind: ReturnKind, missing: MissingPolicy, wanted: _Wanted
+) -> ReturnPanel:
     facts = {"catalogue": name} | {k: str(v) for k, v in asdict(entry).items() if k not in ("rows", "assets")}
     table = load_table(name)
     if entry.content == "simple returns":
-        return ReturnPanel(table, kind="simple", source=name, provenance=facts).to_kind(kind)
-    return _from_prices(table, kind=kind, missing=missing, source=name, facts=facts)
+        return wanted.of_panel(ReturnPanel(table, kind="simple", source=name, provenance=facts).to_kind(kind))
+    return _from_prices(table, kind=kind, missing=missing, wanted=wanted, source=name, facts=facts)
 
 
 def _unknown_name(source: str) -> ConfigError:
@@ -87,7 +115,12 @@ def _unknown_name(source: str) -> ConfigError:
 
 
 def load_returns(
-    source: str | os.PathLike[str] | pd.DataFrame, *, kind: ReturnKind = "log", missing: MissingPolicy = "error"
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    kind: ReturnKind = "log",
+    missing: MissingPolicy = "error",
+    assets: Iterable[str] | None = None,
+    until: Any = None,
 ) -> ReturnPanel:
     """Load prices from anywhere and return their validated returns.
 
@@ -103,6 +136,10 @@ def load_returns(
         What to do with missing prices: raise; drop dates with a hole (a return then spans several periods);
         drop assets with a hole; restrict to the span that all assets cover and refuse holes inside.
         Prices are never filled.
+    assets : iterable of str, optional
+        Assets to load, in this order; holes of others decide nothing.
+    until : str or datetime, optional
+        Last date to look at (``'YYYY-MM-DD'``); holes after it decide nothing.
 
     Returns
     -------
@@ -125,18 +162,20 @@ def load_returns(
     """
     check_kind(kind)
     check_missing_policy(missing)
+    names = None if assets is None else (assets,) if isinstance(assets, str) else tuple(str(a) for a in assets)
+    wanted = _Wanted(names, None if until is None else as_timestamp(until))
     if isinstance(source, pd.DataFrame):
-        return _from_prices(source, kind=kind, missing=missing, source="table", facts={})
+        return _from_prices(source, kind=kind, missing=missing, wanted=wanted, source="table", facts={})
     if not isinstance(source, (str, os.PathLike)):
         raise ConfigError(
             f"source must be a catalogue name, a path or a DataFrame of prices: got {type(source).__name__}. "
             "For a Series use series.to_frame(); returns go into ReturnPanel(frame, kind=...)."
         )
     if isinstance(source, str) and source in dataset_names():
-        return _from_catalogue(source, read_manifest()[source], kind=kind, missing=missing)
+        return _from_catalogue(source, read_manifest()[source], kind=kind, missing=missing, wanted=wanted)
     path = Path(source)
     if isinstance(source, str) and not path.suffix and path.name == source:
         raise _unknown_name(source)
     table = _read_file(path)
     facts = {"path": str(path), "sha256": sha256_of(path)}
-    return _from_prices(table, kind=kind, missing=missing, source=path.name, facts=facts)
+    return _from_prices(table, kind=kind, missing=missing, wanted=wanted, source=path.name, facts=facts)

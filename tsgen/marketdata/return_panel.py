@@ -11,7 +11,6 @@ import html
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, Self, final
 
 import numpy as np
@@ -28,6 +27,7 @@ from tsgen.marketdata.panel_checks import (
     check_not_prices,
     check_values,
     day,
+    places_of,
 )
 from tsgen.return_kind import ReturnKind, check_kind, convert_returns
 
@@ -248,14 +248,7 @@ class ReturnPanel:
             If a name is unknown or repeated, or none is given.
         """
         names = (assets,) if isinstance(assets, str) else tuple(str(a) for a in assets)
-        if not names or len(set(names)) != len(names):
-            raise DataError(f"select needs one or more different asset names: got {list(names)}. Name each asset once.")
-        for name in names:
-            if name not in self.assets:
-                close = get_close_matches(name, self.assets, n=3)
-                hint = f" Did you mean {' or '.join(close)}?" if close else ""
-                raise DataError(f"unknown asset {name!r}: this panel has {', '.join(self.assets)}.{hint}")
-        columns = [self.assets.index(name) for name in names]
+        columns = places_of(names, self.assets, what="this panel")
         return self._with(values=self.values[:, columns].copy(), assets=names)
 
     def to_kind(self, kind: ReturnKind) -> Self:

@@ -302,3 +302,24 @@ def test_nothing_left():
         load_returns(make_prices().assign(B=NAN), missing="align")
     with pytest.raises(ShapeError, match="a return needs two prices: got 1 row"):
         load_returns(with_cells(make_prices(3), (0, 0, NAN), (2, 1, NAN)), missing="drop_dates")
+
+
+def test_holes_of_other_assets_and_later_dates_decide_nothing():
+    prices = make_prices()
+    spoilt = with_cells(prices, (len(prices) - 1, 0, NAN))
+    spoilt["X"] = -1.0  # no price at all
+    spoilt["Y"] = np.where(np.arange(len(prices)) == 2, NAN, 1.0)
+    first, last = prices.columns[0], prices.columns[-1]
+    until = prices.index[-2]
+    for missing in ("error", "drop_dates", "drop_assets", "align"):
+        panel = load_returns(spoilt, missing=missing, assets=[last, first], until=until)
+        expected = load_returns(prices).select([last, first]).until(until)
+        pd.testing.assert_frame_equal(panel.returns, expected.returns)
+        assert panel.provenance["missing"]["n_missing"] == 0
+    with pytest.raises(DataError, match="unknown asset 'Q'"):
+        load_returns(prices, assets=["Q"])
+    with pytest.raises(DataError, match="no returns up to 1990-01-01: the prices start on"):
+        load_returns(prices, until="1990-01-01")
+    catalogue = load_returns("factor_etfs")
+    two = catalogue.assets[:2]
+    assert load_returns("factor_etfs", assets=two, until="2018-12-31").assets == two

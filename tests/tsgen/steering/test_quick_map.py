@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from tsgen.steering.quick_map import QuickMap
-from tsgen.whitening.low_rank_root import low_rank_root
+from tsgen.whitening.factor_root import factor_root
 from tsgen.whitening.mixing import mixed, mixed_back
+from tsgen.whitening.moving_correlation import DirectedRoot
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Prediction
 
@@ -39,10 +40,14 @@ def test_the_table_is_the_map_up_to_its_cells(with_direction):
 def test_products_agree_with_dense_matrices():
     generator = torch.Generator().manual_seed(3)
     n, s = 5, 2
-    root = low_rank_root(
+    slow = factor_root(
         torch.randn(N, 1, generator=generator),
-        torch.rand(n, N, generator=generator),
+        0.1 + torch.rand(N, generator=generator),
         torch.rand(n, 1, generator=generator),
+    )
+    axis, inner = torch.randn(N, generator=generator), torch.randn(n, N, generator=generator)
+    root = DirectedRoot(
+        slow, axis, inner, *torch.rand(2, n, generator=generator), 1.0 + torch.rand(n, N, generator=generator)
     )
     z, loads = torch.randn(n, N, generator=generator), torch.randn(n, s, N, generator=generator)
     shared = torch.randn(1, N, N, generator=generator)

@@ -65,7 +65,7 @@ def fit(  # noqa: PLR0913  (one parameter per option)
         except ValidationError as error:
             raise ConfigError(_explained(error)) from error
         settings = generator_config(section)
-        train = load_panel(wanted).train
+        train = load_panel(wanted, test=False).train
         from tsgen.generator import fit_generator
 
         generator = fit_generator(train, settings, seed=seed, device=device, progress=frame.progress)

@@ -19,6 +19,8 @@ from tsgen.cli.commands.shared_options import (
 from tsgen.errors import ConfigError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from tsgen.generator import AdaptedDiffusionGenerator
     from tsgen.marketdata import ReturnPanel
     from tsgen.scenario_parts import PartsHeader
@@ -69,11 +71,10 @@ def sample(  # noqa: PLR0913  (one parameter per option)
             raise ConfigError("--until says where --history ends: give --history DATA too, or leave --until out.")
         _check_output(output, parts=parts)
         last = as_date(until, option="--until")
-        from tsgen.cli.panel_loading import split_panel
         from tsgen.generator import load_generator
 
         fitted = load_generator(generator)
-        past = None if history is None else split_panel(_history(history, fitted, missing), last).train
+        past = None if history is None else _history(history, fitted, missing, last)
         request = {"history": past, "seed": seed, "n_workers": workers, "device": device, "progress": frame.progress}
         if parts:
             written = fitted.sample_to_parquet(output, scenarios, horizon, **request)
@@ -106,9 +107,9 @@ def _facts(header: "PartsHeader") -> dict[str, Any]:
     return {name: getattr(header, name) for name in names}
 
 
-def _history(source: str, fitted: "AdaptedDiffusionGenerator", missing: str) -> "ReturnPanel":
+def _history(source: str, fitted: "AdaptedDiffusionGenerator", missing: str, last: "date | None") -> "ReturnPanel":
     from tsgen.marketdata import load_returns
     from tsgen.marketdata.missing_values import check_missing_policy
 
-    panel = load_returns(source, kind=fitted.kind, missing=check_missing_policy(missing))
-    return panel.select(fitted.assets)
+    policy, until = check_missing_policy(missing), None if last is None else last.isoformat()
+    return load_returns(source, kind=fitted.kind, missing=policy, assets=fitted.assets, until=until)

@@ -116,8 +116,10 @@ def _remove_leftovers(folder: Path) -> None:
 def _history(settings: "SteerConfig", generator: "AdaptedDiffusionGenerator") -> "ReturnPanel | None":
     if settings.history is None:
         return None
-    from tsgen.cli.panel_loading import split_panel
     from tsgen.marketdata import load_returns
 
-    panel = load_returns(settings.history.source, kind=generator.kind, missing=settings.history.missing)
-    return split_panel(panel.select(generator.assets), settings.history.until).train
+    chosen = settings.history
+    until = None if chosen.until is None else chosen.until.isoformat()
+    return load_returns(
+        chosen.source, kind=generator.kind, missing=chosen.missing, assets=generator.assets, until=until
+    )
