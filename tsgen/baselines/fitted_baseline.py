@@ -98,7 +98,8 @@ class FittedBaseline(ABC):
         check_count(horizon, name="horizon")
         check_seed(seed)
         if history is not None:
-            check_history(history, assets=self.assets, kind=self.kind, model="baseline")
+            frequency = self.record.frequency
+            check_history(history, assets=self.assets, kind=self.kind, frequency=frequency, model="baseline")
         past = None if history is None else history.values
         draws = AddressedDraws(seed=seed, baseline=self.name, n_scenarios=n_scenarios)
         paths = self._simulate(draws, horizon, past)[:n_scenarios]

@@ -273,7 +273,9 @@ class AdaptedDiffusionGenerator:
         )
 
     def _observed(self, history: ReturnPanel) -> int:
-        return check_history(history, assets=self.assets, kind=self.kind, model="generator")
+        return check_history(
+            history, assets=self.assets, kind=self.kind, frequency=self.record.frequency, model="generator"
+        )
 
     def _origins(self, history: ReturnPanel, observed: list[int]) -> list[Origin]:
         """States after parts of a recorded history, from its first date on."""
