@@ -37,7 +37,7 @@ from tsgen.whitening.whitening_protocol import Whitening
 if TYPE_CHECKING:
     from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 WEIGHTS, DESCRIPTION = "weights.safetensors", "generator.json"
 _KINDS = (
     IdentityWhitening,

@@ -19,7 +19,12 @@ from tsgen.errors import ConfigError
 from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.factor_analysis import SMALLEST_UNIQUE, factor_analysis, number_of_factors
 from tsgen.whitening.moving_correlation import DIRECTION_WEIGHT, Direction, clipped_shocks
-from tsgen.whitening.moving_correlation_fit import fit_dispersion, recorded_pressure, worth_following
+from tsgen.whitening.moving_correlation_fit import (
+    fit_dispersion,
+    pressure_worth_following,
+    recorded_pressure,
+    worth_following,
+)
 from tsgen.whitening.pair_correlation import STRENGTH_DECAY, FactorNumbers, FactorPairs, relative_strength, squares_of
 from tsgen.whitening.volatility import LEVEL_SHARE, VolatilityWhitening
 from tsgen.whitening.volatility_fit import (
@@ -151,8 +156,8 @@ def fit_factor_volatility(returns: Array, *, n_factors: int | None = None) -> Vo
     direction = Direction(axis, covariance, 0.0)
     pressure = recorded_pressure(direction, fitted.standardised, fitted.trend)
     if count:
-        squares, moves = (x[fitted.burn_in :, None].numpy() for x in (direction.square(clipped), pressure))
-        followed = worth_following(squares, 1.0 + DIRECTION_WEIGHT * (moves - 1.0)) or bool(found.slow_weight)
+        idle = not pressure_worth_following(direction, fitted.standardised, pressure, fitted.burn_in)
+        followed = bool(found.slow_weight) or not idle
         direction = direction._replace(weight=DIRECTION_WEIGHT if followed else 0.0)
     dispersion = fit_dispersion(direction, fitted.standardised, pressure, fitted.burn_in)
     numbers = numbers_of(fitted.fields, axis.numpy(), dispersion)

@@ -1,7 +1,8 @@
 r"""Correlation that moves fast in two numbers, along one direction and around it, above what all pairs do slowly.
 
-All pairs follow ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``. With ``v`` the first principal direction of ``R_0`` and ``y``
-the standardised shocks, clipped at four, two averages move faster:
+All pairs follow ``R = 0.3 R_0 + 0.7 corr(EWMA .995)``, or keep ``R_0`` where the history is not likelier so. With
+``v`` the first principal direction of ``R_0`` and ``y`` the standardised shocks, clipped at four, two averages move
+faster:
 
     q <- .95 q + .05 min((v'y)^2 / v'Rv, 16)                 size along ``v``: in a rout everything falls together,
     h <- .80 h + .20 H mean_i min(|u_i|, 2)                  size of what is left around it,

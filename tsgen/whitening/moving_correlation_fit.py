@@ -11,7 +11,9 @@ from torch import Tensor
 from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.moving_correlation import (
     CORRELATION_DECAY,
+    CORRELATION_WEIGHTS,
     DIRECTION_DECAY,
+    DIRECTION_WEIGHT,
     DISPERSION_DECAY,
     Direction,
     clipped_shocks,
@@ -35,16 +37,55 @@ def long_run_correlation(standardised: Array) -> Array:
     return covariance / np.outer(spread, spread)
 
 
-def moving_covariances(standardised: Array, correlation: Array, direction: Array) -> Tensor:
-    """``R v`` before each date, (date, asset), from standardised shocks (date, asset), ``R_0`` and ``v``."""
+class PairHistory(NamedTuple):
+    """What moving pairs would have said before each date."""
+
+    covariance: Tensor
+    """(date, asset): ``R v``."""
+    surprise: Tensor
+    """(date,): minus twice the normal log likelihood of the clipped shocks, but for its constant."""
+
+
+def pair_history(standardised: Array, correlation: Array, direction: Array) -> PairHistory:
+    """From standardised shocks (date, asset), ``R_0`` and ``v``."""
     clipped = clipped_shocks(torch.from_numpy(standardised))
     average, axis = torch.from_numpy(correlation), torch.from_numpy(direction.copy())
     covariance = torch.empty_like(clipped)
+    surprise = torch.empty(len(clipped), dtype=torch.float64)
     moments = average
     for t, shock in enumerate(clipped):
-        covariance[t] = slow_correlation(moments, average) @ axis
+        slow = slow_correlation(moments, average)
+        covariance[t] = slow @ axis
+        surprise[t] = normal_surprise(shock[None], slow)[0]
         moments = CORRELATION_DECAY * moments + (1 - CORRELATION_DECAY) * torch.outer(shock, shock)
-    return covariance
+    return PairHistory(covariance, surprise)
+
+
+def normal_surprise(shocks: Tensor, correlation: Tensor) -> Tensor:
+    """Minus twice the normal log likelihood of shocks (date, asset), but for its constant; (date,)."""
+    root = torch.linalg.cholesky(correlation)
+    white = torch.linalg.solve_triangular(root, shocks.T, upper=False)
+    return white.square().sum(dim=0) + 2.0 * root.diagonal().log().sum()
+
+
+def pairs_move(moving: Tensor, clipped: Tensor, correlation: Array) -> bool:
+    """Whether moving pairs are likelier than constant ones, by Akaike's criterion.
+
+    The constant matrix was fitted to the very dates it is asked about, so each of its pairs counts against it; for less
+    than one, as moving pairs lean on it too.
+
+    Parameters
+    ----------
+    moving : Tensor of shape (date,)
+        From `pair_history`, after its first dates.
+    clipped : Tensor of shape (date, asset)
+        On the same dates.
+    correlation : ndarray of shape (asset, asset)
+    """
+    n_pairs = clipped.shape[1] * (clipped.shape[1] - 1) // 2
+    handicap = 2.0 * n_pairs * CORRELATION_WEIGHTS[1]
+    constant = normal_surprise(clipped, torch.from_numpy(correlation)).sum() + handicap
+    return bool(moving.sum() < constant)
 
 
 def recorded_pressure(direction: Direction, standardised: Array, trend: Array) -> Tensor:
@@ -70,6 +111,19 @@ def worth_following(squares: Array, variances: Array) -> bool:
     """
     moving = np.log(variances).mean(axis=0) + np.log((squares / variances).mean(axis=0))
     return bool(moving.mean() < np.log(squares.mean(axis=0)).mean())
+
+
+def pressure_worth_following(direction: Direction, standardised: Array, pressure: Tensor, burn_in: int) -> bool:
+    """Whether the variance along the direction is likelier to move with the pressure than to stay.
+
+    Parameters
+    ----------
+    direction, standardised, pressure, burn_in
+        As `fit_dispersion`.
+    """
+    squares = direction.square(clipped_shocks(torch.from_numpy(standardised)))
+    moving = 1.0 + DIRECTION_WEIGHT * (pressure - 1.0)
+    return worth_following(*(x[burn_in:, None].numpy() for x in (squares, moving)))
 
 
 class Dispersion(NamedTuple):

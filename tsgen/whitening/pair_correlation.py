@@ -1,7 +1,8 @@
 """The correlation of all pairs under the fast numbers of `moving_correlation`: every pair moves slowly, or few factors.
 
 Twenty series tell within a year or two which of their pairs have drawn closer; what a moving average of 500 x 500
-products says is mostly noise. Up to forty series all pairs move, beyond that the strengths of a few factors.
+products says is mostly noise. Up to forty series all pairs move, beyond that the strengths of a few factors; neither
+does where the history is likelier without.
 """
 
 from typing import Any, NamedTuple, Protocol, final
@@ -67,19 +68,22 @@ class PairCorrelation(Protocol):
 
 @final
 class MovingPairs:
-    """``0.3 R_0 + 0.7 corr(EWMA .995)``; held as symmetric root and ``R v`` in roll-outs.
+    """``0.3 R_0 + 0.7 corr(EWMA .995)``, or ``R_0`` where it does not move; root and ``R v`` are held in roll-outs.
 
     Parameters
     ----------
     correlation : Tensor of shape (asset, asset)
         ``R_0``, float64.
+    slow_weight, direction_weight : float
+        One where pairs move, else zero; how much of the pressure along the direction counts.
     """
 
     kind = "volatility"
-    direction_weight = DIRECTION_WEIGHT
 
-    def __init__(self, correlation: Tensor) -> None:
-        self.correlation = correlation
+    def __init__(
+        self, correlation: Tensor, slow_weight: float = 1.0, direction_weight: float = DIRECTION_WEIGHT
+    ) -> None:
+        self.correlation, self.slow_weight, self.direction_weight = correlation, slow_weight, direction_weight
         self._cached: dict[tuple[torch.dtype, str], Tensor] = {}
 
     def _like(self, reference: Tensor) -> Tensor:
@@ -89,7 +93,8 @@ class MovingPairs:
         return self._cached[key]
 
     def _slow(self, moments: Tensor) -> Tensor:
-        return slow_correlation(moments, self._like(moments))
+        average = self._like(moments)
+        return slow_correlation(moments, average) if self.slow_weight else average.expand_as(moments)
 
     def start(self, n_paths: int) -> Parts:
         """R_0."""
@@ -120,12 +125,14 @@ class MovingPairs:
         return parts[1] if len(parts) == _HELD_PAIRS else self._slow(parts[0]) @ axis
 
     def arrays(self) -> dict[str, Tensor]:
-        """R_0."""
-        return {"correlation": self.correlation}
+        """R_0 and what moves."""
+        weights = {"slow_weight": self.slow_weight, "direction_weight": self.direction_weight}
+        return {"correlation": self.correlation} | {k: torch.tensor(w, dtype=torch.float64) for k, w in weights.items()}
 
     def facts(self) -> dict[str, Any]:
         """Decay and weights."""
-        return {"correlation_decay": CORRELATION_DECAY, "correlation_weights": list(CORRELATION_WEIGHTS)}
+        moving = list(CORRELATION_WEIGHTS) if self.slow_weight else [1.0, 0.0]
+        return {"correlation_decay": CORRELATION_DECAY, "correlation_weights": moving}
 
 
 class FactorNumbers(NamedTuple):

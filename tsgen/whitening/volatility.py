@@ -133,7 +133,8 @@ class VolatilityWhitening:
         del facts
         numbers = VolatilityNumbers(**{name: arrays[name] for name in VolatilityNumbers._fields})
         if "correlation" in arrays:
-            return cls(numbers, MovingPairs(arrays["correlation"]))
+            weights = (float(arrays[name]) for name in ("slow_weight", "direction_weight"))
+            return cls(numbers, MovingPairs(arrays["correlation"], *weights))
         return cls(numbers, FactorPairs(FactorNumbers(**{name: arrays[name] for name in FactorNumbers._fields})))
 
     def _like(self, reference: Tensor) -> VolatilityNumbers:

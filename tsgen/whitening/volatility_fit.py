@@ -20,12 +20,14 @@ from tsgen.errors import DataError, ShapeError
 from tsgen.whitening.exponential_average import exponential_average
 from tsgen.whitening.location_memory import fit_location_memory
 from tsgen.whitening.market_volatility import fit_market, market_shocks, market_terms, market_trend
-from tsgen.whitening.moving_correlation import Direction
+from tsgen.whitening.moving_correlation import DIRECTION_WEIGHT, Direction, clipped_shocks
 from tsgen.whitening.moving_correlation_fit import (
     Dispersion,
     fit_dispersion,
     long_run_correlation,
-    moving_covariances,
+    pair_history,
+    pairs_move,
+    pressure_worth_following,
     recorded_pressure,
 )
 from tsgen.whitening.pair_correlation import MovingPairs
@@ -338,11 +340,17 @@ def fit_volatility(returns: Array) -> VolatilityWhitening:
     fitted = fit_dynamics(returns, own_weights)
     correlation = long_run_correlation(fitted.standardised[fitted.burn_in :])
     axis = np.linalg.eigh(correlation)[1][:, -1]
-    dispersion = Dispersion(1.0, 0.0)
+    dispersion, pairs = Dispersion(1.0, 0.0), MovingPairs(torch.from_numpy(correlation))
     if len(axis) > 1:
-        covariances = moving_covariances(fitted.standardised, correlation, axis)
-        direction = Direction(torch.from_numpy(axis.copy()), covariances)
+        clipped = clipped_shocks(torch.from_numpy(fitted.standardised))
+        history = pair_history(fitted.standardised, correlation, axis)
+        first = fitted.burn_in
+        moves = pairs_move(history.surprise[first:], clipped[first:], correlation)
+        v = torch.from_numpy(axis.copy())
+        direction = Direction(v, history.covariance if moves else (pairs.correlation @ v)[None])
         pressure = recorded_pressure(direction, fitted.standardised, fitted.trend)
-        dispersion = fit_dispersion(direction, fitted.standardised, pressure, fitted.burn_in)
-    numbers = numbers_of(fitted.fields, axis, dispersion)
-    return VolatilityWhitening(numbers, MovingPairs(torch.from_numpy(correlation)))
+        followed = moves or pressure_worth_following(direction, fitted.standardised, pressure, first)
+        direction = direction._replace(weight=DIRECTION_WEIGHT if followed else 0.0)
+        dispersion = fit_dispersion(direction, fitted.standardised, pressure, first)
+        pairs = MovingPairs(pairs.correlation, float(moves), float(direction.weight))
+    return VolatilityWhitening(numbers_of(fitted.fields, axis, dispersion), pairs)

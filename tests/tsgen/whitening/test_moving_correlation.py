@@ -21,7 +21,7 @@ from tsgen.whitening.moving_correlation import (
 from tsgen.whitening.moving_correlation_fit import (
     fit_dispersion,
     long_run_correlation,
-    moving_covariances,
+    pair_history,
     recorded_pressure,
 )
 from tsgen.whitening.pair_correlation import MovingPairs
@@ -186,7 +186,7 @@ def test_a_constant_size_of_own_shocks_is_not_followed(seed):
 
 
 def test_independent_series_keep_their_variance_in_roll_outs():
-    """With a size that was always followed twenty normal series had 1.10 of their variance, and 1.35 after a year."""
+    """With size and pairs that always moved twenty normal series had 1.10 of their variance, 1.35 after a year."""
     panel = 0.01 * np.random.default_rng(1).standard_normal((2500, 20))
     whitening = fit_volatility(panel)
     z = whiten_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1)).innovations[0, 60:]
@@ -197,8 +197,8 @@ def test_independent_series_keep_their_variance_in_roll_outs():
         state = whitening.imagine(state, returns)
         variance.append(float(returns.square().mean()) / 1e-4)
     # 80,000 returns in twenty days: half a percent; the filters' noise costs the rest
-    assert np.mean(variance[:20]) < 1.07
-    assert np.mean(variance[-20:]) < 1.14
+    assert np.mean(variance[:20]) < 1.035
+    assert np.mean(variance[-20:]) < 1.05
 
 
 def test_correlation_falls_back_to_its_average_at_rest():
@@ -268,7 +268,7 @@ def test_the_usual_size_around_the_direction_is_taken_under_the_trend_of_each_da
             sizes.append(float(direction.residual_size(shock, pressure)))
             along = DIRECTION_DECAY * along + (1.0 - DIRECTION_DECAY) * direction.square(shock)
             moments = CORRELATION_DECAY * moments + (1.0 - CORRELATION_DECAY) * shock.T @ shock
-        recorded = Direction(axis, moving_covariances(shocks, correlation, axis.numpy()))
+        recorded = Direction(axis, pair_history(shocks, correlation, axis.numpy()).covariance)
         pressures = recorded_pressure(recorded, shocks, np.full(400, trend))
         found.append(fit_dispersion(recorded, shocks, pressures, 60).scale)
         assert found[-1] == pytest.approx(1.0 / np.mean(sizes[60:]), rel=1e-9)
