@@ -17,8 +17,9 @@ from tsgen.random_streams import addressed_normals, stream_key
 from tsgen.sampling.adapted_sampler import ConditionalSampler, innovations_given, noise_shape, prepare_run
 from tsgen.torch_streams import torch_stream
 from tsgen.training.training_rows import TrainingRows
+from tsgen.whitening.factor_root import FactorRoot
 from tsgen.whitening.mixing import mixed_back
-from tsgen.whitening.pair_correlation import FactorPairs
+from tsgen.whitening.moving_correlation import DirectedRoot
 from tsgen.whitening.residual_map import ResidualMap
 
 Array = NDArray[np.float64]
@@ -112,7 +113,8 @@ def common_direction(sampler: ConditionalSampler) -> Array:
     """
     whitening = sampler.whitening
     prediction = whitening.predict(whitening.start(1))
-    if prediction.root is None or whitening.kind == FactorPairs.kind or whitening.n_assets == 1:
+    by_factors = isinstance(prediction.root, DirectedRoot) and isinstance(prediction.root.slow, FactorRoot)
+    if prediction.root is None or by_factors or whitening.n_assets == 1:
         return np.zeros(whitening.n_assets)
     loads = mixed_back(prediction.root, prediction.scale[:, None])[0, 0].double().numpy()
     return loads / np.linalg.norm(loads)

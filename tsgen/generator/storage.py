@@ -27,6 +27,7 @@ from tsgen.training.head_selection import HeadConfig
 from tsgen.training.training_config import TrainingConfig
 from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.linear_prediction import LinearPredictionWhitening
+from tsgen.whitening.own_lags import OwnLagWhitening
 from tsgen.whitening.pair_correlation import FactorPairs, MovingPairs
 from tsgen.whitening.path_volatility import PathVolatilityWhitening
 from tsgen.whitening.regime_switching import RegimeSwitchingWhitening
@@ -45,7 +46,8 @@ _KINDS = (
     PathVolatilityWhitening,
     RegimeSwitchingWhitening,
 )
-_WHITENINGS = {c.kind: c for c in _KINDS} | {pairs.kind: VolatilityWhitening for pairs in (MovingPairs, FactorPairs)}
+_PANELS = {pairs.kind: VolatilityWhitening for pairs in (MovingPairs, FactorPairs)}
+_WHITENINGS = {c.kind: c for c in _KINDS} | _PANELS | {OwnLagWhitening.kind_around(k): OwnLagWhitening for k in _PANELS}
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

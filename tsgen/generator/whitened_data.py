@@ -8,9 +8,11 @@ from tsgen.training.head_selection import Comparison
 from tsgen.training.training_rows import TrainingRows, make_rows
 from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
 from tsgen.whitening.identity import IdentityWhitening
+from tsgen.whitening.own_lags import OwnLagWhitening
+from tsgen.whitening.own_lags_fit import fit_own_lags, surprises
 from tsgen.whitening.path_whitening_choice import choose_family, fit_family
 from tsgen.whitening.regime_switching import RegimeSwitchingWhitening
-from tsgen.whitening.volatility_fit import fit_volatility
+from tsgen.whitening.volatility_fit import check_panel_values, fit_volatility
 from tsgen.whitening.whitening_protocol import Whitening, whiten_paths
 
 FILTER_BURN_IN = 60
@@ -28,7 +30,12 @@ def fit_whitening(paths: Tensor, *, is_panel: bool, config: GeneratorConfig, fam
     if not is_panel:
         return fit_family(family, paths.numpy())
     wide = config.whitening == "factor" or paths.shape[2] > LARGEST_DENSE_PANEL
-    return fit_factor_volatility(paths[0].numpy()) if wide else fit_volatility(paths[0].numpy())
+    returns = paths[0].numpy()
+    check_panel_values(returns)
+    lags = fit_own_lags(returns)
+    left = returns if lags is None else surprises(returns, lags)
+    inner = fit_factor_volatility(left) if wide else fit_volatility(left)
+    return inner if lags is None else OwnLagWhitening(inner, lags)
 
 
 def choose_whitening(

@@ -24,7 +24,8 @@ def gain(name: str, first_year: int, until: int, *, block: int) -> dict[str, Any
         rows = slice(n_known, int((panel.dates.year <= year).sum()))
         fitted = fit_volatility(panel.values[:n_known].copy())
         numbers = fitted.numbers
-        without = VolatilityWhitening(numbers._replace(memory_weights=torch.zeros_like(numbers.memory_weights)))
+        unmoved = numbers._replace(memory_weights=torch.zeros_like(numbers.memory_weights))
+        without = VolatilityWhitening(unmoved, fitted.pairs)
         for whitening, squares in ((fitted, moving_squares), (without, still_squares)):
             prediction = predict_paths(whitening, returns[None, : rows.stop], whitening.start(1))[0]
             own = whiten(prediction._replace(root=None), returns[: rows.stop])[rows]

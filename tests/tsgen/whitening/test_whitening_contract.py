@@ -8,6 +8,8 @@ from tsgen.marketdata.known_processes import Arma, GarchCcc, VarProcess
 from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
 from tsgen.whitening.identity import IdentityWhitening
 from tsgen.whitening.linear_prediction_fit import fit_linear_prediction
+from tsgen.whitening.own_lags import OwnLagWhitening
+from tsgen.whitening.own_lags_fit import fit_own_lags, surprises
 from tsgen.whitening.path_volatility_fit import fit_path_volatility
 from tsgen.whitening.regime_switching_fit import fit_regime_switching
 from tsgen.whitening.volatility import LEVEL_PULL
@@ -28,6 +30,14 @@ def _panel(n_dates, n_assets, seed=0):
     return 0.0003 + 0.01 * level * shocks
 
 
+def _smoothed(panel):
+    """The first series follows its own past."""
+    panel = panel.copy()
+    for t in range(1, len(panel)):
+        panel[t, 0] += 0.6 * panel[t - 1, 0]
+    return panel
+
+
 def _cases():
     yield "identity", IdentityWhitening.fit(torch.from_numpy(_paths(50, 6, 2))), _paths(7, 6, 2, seed=1)
     yield "linear", fit_linear_prediction(_paths(300, 6, 2)), _paths(7, 6, 2, seed=1)
@@ -43,6 +53,9 @@ def _cases():
     yield "factor", fit_factor_volatility(_panel(600, 5), n_factors=2), _panel(50, 5, seed=1)[None]
     yield "volatility", fit_volatility(_panel(600, 3)), _panel(50, 3, seed=1)[None]
     yield "volatility, one asset", fit_volatility(_panel(600, 1)), _panel(50, 1, seed=1)[None]
+    lags = fit_own_lags(smoothed := _smoothed(_panel(600, 3)))
+    inner = fit_volatility(surprises(smoothed, lags))
+    yield "autoregressive", OwnLagWhitening(inner, lags), _smoothed(_panel(50, 3, seed=1))[None]
 
 
 SPREADS = [3.0, 1.0, 2.0, 0.5, 1.5, 0.2, 1.0, 0.3]  # a different innovation every period
