@@ -13,6 +13,7 @@ from portfolio.equal_weight import equal_weight
 from portfolio.moments import HorizonMoments, historical_moments
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -111,9 +112,9 @@ class HistoricalMomentsPolicy:
     def __post_init__(self) -> None:
         require_callable(self.optimise, "optimise")
         require_callable(self.estimate, "estimate")
-        require_count(self.horizon, "horizon", 1)
+        whole_number(self.horizon, "horizon")
         if self.window is not None:
-            require_count(self.window, "window", 2)
+            whole_number(self.window, "window", least=2)
 
     def decide(self, past: PastView, *, previous: pd.Series, seed: int = 0) -> Allocation:
         """Estimate on the window, then optimise from the weights held."""
@@ -126,9 +127,3 @@ def require_callable(value: object, name: str) -> None:
     """Raise `ConfigError` unless the value can be called."""
     if not callable(value):
         raise ConfigError(f"{name} must be callable: got {value!r}.")
-
-
-def require_count(value: object, name: str, at_least: int) -> None:
-    """Raise `ConfigError` unless the value is an integer of at least ``at_least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise ConfigError(f"{name} must be an integer of at least {at_least}: got {value!r}.")

@@ -14,12 +14,13 @@ from portfolio.allocation import Allocation
 from portfolio.backtest.knowledge_stamp import refuse_future_knowledge
 from portfolio.backtest.past_view import PastView
 from portfolio.backtest.rebalance_schedule import Schedule, scheduled_dates
-from portfolio.backtest.rule_policies import require_callable, require_count
+from portfolio.backtest.rule_policies import require_callable
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import check_seed
 from tsgen.return_kind import RETURN_KINDS
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 
 @runtime_checkable
@@ -102,11 +103,11 @@ class ScenarioPolicy:
         if (self.source is None) == (self.fit is None):
             raise ConfigError("give a trained source, or fit= to train one on a schedule: exactly one of the two.")
         require_callable(self.optimise, "optimise")
-        require_count(self.horizon, "horizon", 1)
-        require_count(self.n_scenarios, "n_scenarios", 1)
-        require_count(self.purge, "purge", 0)
+        whole_number(self.horizon, "horizon")
+        whole_number(self.n_scenarios, "n_scenarios")
+        whole_number(self.purge, "purge", least=0)
         if self.window is not None:
-            require_count(self.window, "window", 1)
+            whole_number(self.window, "window")
         if self.seed is not None:
             check_seed(self.seed)
         if self.fit is not None:

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple, final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolio.backtest.rule_policies import require_count
 from portfolio.constraints import finite_number
 from tsgen.errors import ConfigError
+from tsgen.whole_numbers import whole_number
 
 Array = NDArray[np.float64]
 GradientKind = Literal["pathwise", "zeroth_order"]
@@ -61,9 +61,9 @@ class DescentSettings:
     def __post_init__(self) -> None:
         if self.gradient not in get_args(GradientKind):
             raise ConfigError(f"gradient must be 'pathwise' or 'zeroth_order': got {self.gradient!r}.")
-        require_count(self.max_iterations, "max_iterations", 0)
+        whole_number(self.max_iterations, "max_iterations", least=0)
         if self.n_directions is not None:
-            require_count(self.n_directions, "n_directions", 1)
+            whole_number(self.n_directions, "n_directions")
         for name, top in (("tolerance", 1.0), ("stability_limit", 1.0), ("radius", 1.0)):
             if not 0.0 < finite_number(getattr(self, name), name) <= top:
                 raise ConfigError(f"{name} must be positive and at most {top:g}: got {getattr(self, name)!r}.")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal, final, get_args
 
-from portfolio.backtest.rule_policies import require_count
 from portfolio.constraints import finite_number
 from portfolio.dynamic.descent_record import DescentSettings
 from portfolio.dynamic.feature_maps import FeatureMap
 from tsgen.errors import ConfigError
+from tsgen.whole_numbers import whole_number
 
 Start = Literal["lifted", "shock"]
 Earnings = Literal["identified", "realised"]
@@ -60,8 +60,8 @@ class PolicyTraining:
     descent: DescentSettings = field(default_factory=lambda: DescentSettings(max_iterations=10, tolerance=1e-6))
 
     def __post_init__(self) -> None:
-        require_count(self.horizon, "horizon", 2)
-        require_count(self.n_scenarios, "n_scenarios", FEWEST_PATHS)
+        whole_number(self.horizon, "horizon", least=2)
+        whole_number(self.n_scenarios, "n_scenarios", least=FEWEST_PATHS)
         if self.start not in get_args(Start):
             raise ConfigError(f"start must be 'lifted' or 'shock': got {self.start!r}.")
         object.__setattr__(self, "earnings", tuple(self.earnings))

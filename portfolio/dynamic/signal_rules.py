@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from portfolio.backtest.rule_policies import require_callable, require_count
+from portfolio.backtest.rule_policies import require_callable
 from portfolio.constraints import finite_number
 from tsgen.errors import ConfigError, DataError, LookAheadError, ShapeError
+from tsgen.whole_numbers import whole_number
 
 Array = NDArray[np.float64]
 
@@ -165,7 +166,7 @@ class CustomSignals:
 
     def __post_init__(self) -> None:
         require_callable(self.function, "function")
-        require_count(self.memory, "memory", 1)
+        whole_number(self.memory, "memory")
 
     @property
     def untraded(self) -> tuple[str, ...]:

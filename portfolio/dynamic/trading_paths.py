@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from portfolio.backtest.knowledge_stamp import latest_knowledge
-from portfolio.backtest.rule_policies import require_count
 from portfolio.dynamic.checked_arrays import finite_array
 from portfolio.dynamic.signal_rules import SignalRule, check_causal
 from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import numpy_stream
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 Array = NDArray[np.float64]
 
@@ -107,8 +107,8 @@ def trading_paths(source: Any, signals: Any, *, lag: int, sampling: Sampling) ->
     """
     if isinstance(lag, bool) or lag not in (0, 1):
         raise ConfigError(f"lag must be 0 (trade at the close of the signal) or 1 (one close later): got {lag!r}.")
-    require_count(sampling.horizon, "horizon", 2)
-    require_count(sampling.n_scenarios, "n_scenarios", 1)
+    whole_number(sampling.horizon, "horizon", least=2)
+    whole_number(sampling.n_scenarios, "n_scenarios")
     if isinstance(signals, SignalRule) and not isinstance(signals, type):
         return _by_rule(source, signals, lag, sampling)
     if callable(signals) or isinstance(signals, (str, pd.DataFrame)) or not isinstance(source, ScenarioSet):

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from portfolio.backtest.knowledge_stamp import latest_knowledge, refuse_future_knowledge
-from portfolio.backtest.rule_policies import require_callable, require_count
+from portfolio.backtest.rule_policies import require_callable
 from portfolio.backtest.scenario_policy import as_trained
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import check_seed, dated_seed
 from tsgen.return_kind import ReturnKind
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 # for tables without dates, which only a generator that is trained on the very same table may use
 # and earlier than any real one, so that nothing that knows real dates passes for undated
@@ -170,8 +171,8 @@ def fold_scenarios(fold: FoldHistory, source: Any, n_scenarios: int, horizon: in
     >>> fold_scenarios(fold, BlockBootstrap.fit(fold.panel, block_length=3), 5, 2, seed=0).returns.shape
     (5, 2, 2)
     """
-    require_count(n_scenarios, "the number of scenarios", 1)
-    require_count(horizon, "horizon", 1)
+    whole_number(n_scenarios, "the number of scenarios")
+    whole_number(horizon, "horizon")
     wanted = getattr(source, "assets", None)
     missing = [a for a in wanted if a not in fold.panel.assets] if isinstance(wanted, (tuple, list)) else []
     if missing:

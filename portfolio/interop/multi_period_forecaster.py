@@ -10,12 +10,12 @@ from typing import Any, final
 
 import pandas as pd
 
-from portfolio.backtest.rule_policies import require_count
 from portfolio.interop.fold_scenarios import FoldHistory, fold_history, fold_scenarios, trained_source
 from portfolio.interop.scenario_matrix import scenario_matrix
 from tsgen.errors import ConfigError, LookAheadError
 from tsgen.return_kind import ReturnKind
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 _KEPT = 8
 
@@ -76,8 +76,8 @@ class StepForecaster:
         kind: ReturnKind = "simple",
         seed: int = 0,
     ) -> None:
-        require_count(horizon, "horizon", 1)
-        require_count(n_scenarios, "n_scenarios", 1)
+        whole_number(horizon, "horizon")
+        whole_number(n_scenarios, "n_scenarios")
         self._generator, self._horizon, self._n_scenarios = generator, horizon, n_scenarios
         self._has_cash, self._seed = has_cash, seed
         self._kind: ReturnKind = kind
@@ -118,7 +118,7 @@ class StepForecaster:
         return self._drawn[key]
 
     def _step(self, t: Any, past_returns: pd.DataFrame, mpo_step: Any) -> tuple[ScenarioSet, int]:
-        require_count(mpo_step, "mpo_step", 0)
+        whole_number(mpo_step, "mpo_step", least=0)
         if mpo_step >= self._horizon:
             raise ConfigError(
                 f"step {mpo_step} (counted from 0) was asked of a forecaster of {self._horizon} steps. Make it with "

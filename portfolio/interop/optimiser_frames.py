@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from portfolio.backtest.rule_policies import require_count
 from portfolio.interop.scenario_matrix import equally_likely_rows, scenario_matrix
 from portfolio.moments import scenario_moments
 from tsgen.errors import ConfigError
 from tsgen.random_streams import numpy_stream
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 
 class PyPortfolioOptFrames(NamedTuple):
@@ -113,6 +113,6 @@ def _rows(scenarios: ScenarioSet, horizon: int | None, resample: int | None, see
         )
     rows = matrix.returns
     if resample is not None:
-        require_count(resample, "resample", 2)
+        whole_number(resample, "resample", least=2)
         rows = rows[equally_likely_rows(p, resample, rng=numpy_stream(seed, "equally likely rows"))]
     return pd.DataFrame(rows, columns=list(scenarios.assets))

@@ -12,13 +12,13 @@ import sklearn.base as skb
 import sklearn.utils.validation as skv
 from numpy.typing import NDArray
 
-from portfolio.backtest.rule_policies import require_count
 from portfolio.interop.conditioning import Conditioning, conditioned_sample
 from portfolio.interop.fold_scenarios import FoldHistory, fold_history, fold_scenarios, trained_source
 from portfolio.interop.scenario_matrix import equally_likely_rows, scenario_matrix
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import numpy_stream
 from tsgen.return_kind import ReturnKind
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -112,7 +112,7 @@ class ScenarioDistribution(skb.BaseEstimator):
             If a setting or X is unusable.
         """
         del y
-        require_count(self.pool, "pool", 1)
+        whole_number(self.pool, "pool")
         fold = fold_history(X, kind=self.kind, panel=self.panel)
         self.generator_ = trained_source(fold, generator=self.generator, fit_generator=self.fit_generator)
         self.fold_: FoldHistory = fold
@@ -144,7 +144,7 @@ class ScenarioDistribution(skb.BaseEstimator):
             If the condition is so extreme that the answer is an extrapolation.
         """
         skv.check_is_fitted(self)
-        require_count(n_samples, "n_samples", 1)
+        whole_number(n_samples, "n_samples")
         wanted = n_samples if conditioning is None else max(self.pool * n_samples, 10_000)
         made = fold_scenarios(self.fold_, self.generator_, wanted, self.horizon, seed=self.random_state)
         matrix = scenario_matrix(made)

@@ -10,9 +10,9 @@ from skfolio.exceptions import OptimizationError
 from sklearn.pipeline import Pipeline
 
 from portfolio.backtest.past_view import PastView
-from portfolio.backtest.rule_policies import require_count
 from portfolio.errors import SolverError
 from tsgen.errors import ConfigError
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -52,7 +52,7 @@ class SkfolioPolicy:
         if not isinstance(self.estimator, skb.BaseEstimator) or not hasattr(self.estimator, "fit"):
             raise ConfigError(f"estimator must be a skfolio optimiser or a Pipeline: got {self.estimator!r}.")
         if self.window is not None:
-            require_count(self.window, "window", 2)
+            whole_number(self.window, "window", least=2)
 
     def decide(self, past: PastView, *, previous: pd.Series | None = None, seed: int = 0) -> pd.Series:
         """Weights of the assets of the view; those that a pre-selection drops get zero.

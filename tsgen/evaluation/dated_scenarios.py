@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tsgen.errors import ConfigError, DataError, ShapeError
+from tsgen.errors import DataError, ShapeError
 from tsgen.marketdata import ReturnPanel
 from tsgen.random_streams import check_seed, dated_seed
 from tsgen.return_kind import ReturnKind
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 
 @runtime_checkable
@@ -101,9 +102,7 @@ def scenarios_at(
     >>> [paths.shape for paths in scenarios_at(Coin(), panel, panel.dates[1:], 4, 2, seed=0)]
     [(4, 2, 1), (4, 2, 1)]
     """
-    for name, count in (("n_scenarios", n_scenarios), ("horizon", horizon)):
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-            raise ConfigError(f"{name} must be a positive integer: got {count!r}.")
+    n_scenarios, horizon = whole_number(n_scenarios, "n_scenarios"), whole_number(horizon, "horizon")
     check_seed(seed)
     check_same_assets(generator, panel)
     stamps = checked_dates(panel, dates)

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 from typing import final
 
-import numpy as np
-
 from tsgen.errors import ConfigError
 from tsgen.evaluation.world_comparison import ComparisonEffort
+from tsgen.whole_numbers import settle_whole_numbers
 
 
 @final
@@ -51,9 +50,6 @@ class EvaluationConfig:
     effort: ComparisonEffort = field(default_factory=ComparisonEffort)
 
     def __post_init__(self) -> None:
-        for name, least in (("horizon", 1), ("n_scenarios", 2), ("n_daily_scenarios", 99), ("max_daily_dates", 50)):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-                raise ConfigError(f"{name} must be an integer of at least {least}: got {number!r}.")
+        settle_whole_numbers(self, {"horizon": 1, "n_scenarios": 2, "n_daily_scenarios": 99, "max_daily_dates": 50})
         if not 0.0 < self.warm_up < 1.0:
             raise ConfigError(f"warm_up must be a share between 0 and 1, for example 0.5: got {self.warm_up!r}.")

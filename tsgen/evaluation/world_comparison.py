@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import NDArray
 
-from tsgen.errors import ConfigError, DataError
+from tsgen.errors import DataError
 from tsgen.evaluation.metric_result import MetricResult, judge
+from tsgen.whole_numbers import settle_whole_numbers
 
 Statistic = Callable[[NDArray[Any]], NDArray[np.float64]]
 Distance = Callable[[NDArray[np.float64]], float]
@@ -52,10 +53,7 @@ class ComparisonEffort:
     reference_worlds: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("null_worlds", 19), ("resamples", 10), ("reference_worlds", 1)):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-                raise ConfigError(f"{name} must be an integer of at least {least}: got {number!r}.")
+        settle_whole_numbers(self, {"null_worlds": 19, "resamples": 10, "reference_worlds": 1})
 
 
 DEFAULT_EFFORT = ComparisonEffort()

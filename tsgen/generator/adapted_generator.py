@@ -15,9 +15,9 @@ from tsgen.generator.fit_record import FitRecord
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.sampling_request import (
     SamplingRequest,
-    check_counts,
     check_device,
     check_horizon,
+    checked_counts,
     parts_task,
     sampling_request,
 )
@@ -35,7 +35,7 @@ from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.scenario_parts import ScenarioParts
 from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
-from tsgen.training.training_config import is_count, require
+from tsgen.training.training_config import require
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
@@ -134,7 +134,8 @@ class AdaptedDiffusionGenerator:
         DataError
             If the history does not match the training data.
         """
-        asked = self._request(n_scenarios, horizon, history, seed, sampler, n_workers, device)
+        n_scenarios, horizon, n_workers = checked_counts(n_scenarios, horizon, n_workers)
+        asked = self._request(horizon, history, seed, sampler, device)
         paths = sample_paths(
             asked.sampler,
             asked.origin,
@@ -184,23 +185,20 @@ class AdaptedDiffusionGenerator:
         StorageError
             If the folder holds other files or the scenarios of another request, or cannot be written.
         """
-        asked = self._request(n_scenarios, horizon, history, seed, sampler, n_workers, device)
+        n_scenarios, horizon, n_workers = checked_counts(n_scenarios, horizon, n_workers)
+        asked = self._request(horizon, history, seed, sampler, device)
         task = parts_task(asked, self.record, folder, n_scenarios, horizon, seed=seed, device=device)
         return sample_parts(task, n_workers=n_workers, progress=progress)
 
     def _request(
         self,
-        n_scenarios: int,
         horizon: int,
         history: ReturnPanel | Literal["stationary"] | None,
         seed: int,
         sampler: SamplerConfig | None,
-        n_workers: int,
         device: str,
     ) -> SamplingRequest:
         """Check the arguments of `sample` and find the state to start from."""
-        check_counts(n_scenarios, horizon)
-        require(is_count(n_workers, at_least=1), f"n_workers must be a positive integer: got {n_workers!r}.")
         check_seed(seed)
         check_device(device)
         observed = 0 if history is None or isinstance(history, str) else self._observed(history)
@@ -249,7 +247,7 @@ class AdaptedDiffusionGenerator:
         DataError
             If a date is not in the panel, or the dates do not increase.
         """
-        check_counts(n_scenarios, horizon)
+        n_scenarios, horizon, _ = checked_counts(n_scenarios, horizon)
         if len(dates) == 0:
             raise DataError("no as-of dates were given: pass at least one date of panel.dates.")
         stamps = pd.DatetimeIndex(list(dates))

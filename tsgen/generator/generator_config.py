@@ -7,7 +7,8 @@ from tsgen.errors import ConfigError
 from tsgen.networks.history_encoder import ContextKind
 from tsgen.sampling.sampler_config import SamplerConfig
 from tsgen.training.head_selection import HeadConfig
-from tsgen.training.training_config import TrainingConfig, is_count, require
+from tsgen.training.training_config import TrainingConfig, require
+from tsgen.whole_numbers import settle_whole_numbers
 
 PresetName = Literal["default", "paper", "fast"]
 
@@ -95,10 +96,7 @@ class GeneratorConfig:
 
 def check_head(head: HeadConfig) -> None:
     """Validate the head's settings; raises `ConfigError`."""
-    require(is_count(head.n_components, at_least=0), f"n_components must be 0 or more: got {head.n_components!r}.")
-    require(is_count(head.lookback, at_least=1), f"lookback must be a positive integer: got {head.lookback!r}.")
-    require(is_count(head.width, at_least=1), f"width must be a positive integer: got {head.width!r}.")
-    require(is_count(head.n_blocks, at_least=0), f"n_blocks must be 0 or more: got {head.n_blocks!r}.")
+    settle_whole_numbers(head, {"n_components": 0, "lookback": 1, "width": 1, "n_blocks": 0})
     require(head.activation in ("silu", "relu"), f"activation must be 'silu' or 'relu': got {head.activation!r}.")
     require(head.acceptance >= 0, f"acceptance must not be negative: got {head.acceptance!r}.")
     unknown = [c for c in head.contexts if c not in get_args(ContextKind)]

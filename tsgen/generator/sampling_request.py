@@ -13,7 +13,7 @@ from tsgen.sampling.adapted_sampler import ConditionalSampler
 from tsgen.sampling.origin import Origin
 from tsgen.sampling.partitioned_sampling import PartTask, model_digest, scenarios_per_part
 from tsgen.scenario_parts import PartsHeader
-from tsgen.training.training_config import is_count, require
+from tsgen.whole_numbers import whole_number
 
 
 class SamplingRequest(NamedTuple):
@@ -26,10 +26,13 @@ class SamplingRequest(NamedTuple):
     provenance: dict[str, Any]
 
 
-def check_counts(n_scenarios: int, horizon: int) -> None:
-    """Raise `ConfigError` unless both are positive integers."""
-    require(is_count(n_scenarios, at_least=1), f"n_scenarios must be a positive integer: got {n_scenarios!r}.")
-    require(is_count(horizon, at_least=1), f"horizon must be a positive integer of periods: got {horizon!r}.")
+def checked_counts(n_scenarios: int, horizon: int, n_workers: int = 1) -> tuple[int, int, int]:
+    """The three as Python integers; raise `ConfigError` unless they are positive."""
+    return (
+        whole_number(n_scenarios, "n_scenarios"),
+        whole_number(horizon, "horizon", of="periods"),
+        whole_number(n_workers, "n_workers"),
+    )
 
 
 def check_horizon(limit: int | None, horizon: int, elapsed: int) -> None:

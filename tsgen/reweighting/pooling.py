@@ -20,6 +20,7 @@ from tsgen.reweighting.subject import Outcomes
 from tsgen.reweighting.view_protocol import View
 from tsgen.reweighting.weighted_moments import effective_number
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 _PROVENANCE_KEY = "entropy_pooling"
 
@@ -155,9 +156,7 @@ def _checked_views(views: Iterable[View]) -> list[View]:
 
 def _checked_settings(tolerance: float, max_iterations: int) -> SolverSettings:
     accuracy = check_positive(tolerance, "tolerance")
-    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
-        raise ConfigError(f"max_iterations must be a positive integer: got {max_iterations!r}.")
-    return SolverSettings(accuracy, max_iterations)
+    return SolverSettings(accuracy, whole_number(max_iterations, "max_iterations"))
 
 
 def _view_table(outcomes: Outcomes, views: list[View], law: StagedLaw) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tsgen.errors import ConfigError
+from tsgen.whole_numbers import settle_whole_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,4 @@ class SamplerConfig:
     def __post_init__(self) -> None:
         if self.scheme not in ("deterministic", "stochastic"):
             raise ConfigError(f"scheme must be 'deterministic' or 'stochastic': got {self.scheme!r}.")
-        for name, least in (("n_steps", 2), ("block_size", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} must be an integer of at least {least}: got {value!r}.")
+        settle_whole_numbers(self, {"n_steps": 2, "block_size": 1})

@@ -36,6 +36,7 @@ from tsgen.steering.steered_generator import SteeredGenerator
 from tsgen.steering.steered_sample import SteeredSample, sample_of
 from tsgen.steering.steering_config import SteeringConfig
 from tsgen.steering.steering_reference import SteerableGenerator, SteeringReference, reference_of
+from tsgen.whole_numbers import whole_number
 
 Reward = RiskFunctional | Callable[[torch.Tensor], torch.Tensor]
 
@@ -128,8 +129,7 @@ def steer(
         raise ConfigError(f"config must be a SteeringConfig: got {type(settings).__name__}.")
     listed = checked_constraints(constraints)
     functionals, beta = _asked(listed, reward, temperature)
-    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-        raise ConfigError(f"horizon must be a positive integer of periods: got {horizon!r}.")
+    horizon = whole_number(horizon, "horizon", of="periods")
     check_seed(seed)
     reference = reference_of(generator, history)
     chain = ControlledChain(

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import pandas as pd
 
 from tsgen.errors import ConfigError
@@ -21,12 +20,7 @@ from tsgen.steering.simulated_paths import simulate_paths
 from tsgen.steering.steered_sample import log_tilt, normalised, sample_of
 from tsgen.steering.steering_config import SteeringConfig
 from tsgen.steering.steering_reference import SteeringReference
-
-
-def _count(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"{name} must be a positive integer: got {value!r}.")
-    return int(value)
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -123,9 +117,8 @@ class SteeredGenerator:
         ConfigError
             If an argument is out of range, or the history is another one.
         """
-        n, length = _count(n_scenarios, "n_scenarios"), _count(horizon or self.horizon, "horizon")
-        if horizon is not None:
-            _count(horizon, "horizon")
+        n = whole_number(n_scenarios, "n_scenarios")
+        length = self.horizon if horizon is None else whole_number(horizon, "horizon")
         self._check_horizon(length)
         self._check_history(history)
         tape = simulate_paths(
@@ -135,7 +128,7 @@ class SteeredGenerator:
             n_periods=max(length, self.horizon),
             seed=check_seed(seed),
             purpose="scenarios",
-            n_workers=_count(n_workers, "n_workers"),
+            n_workers=whole_number(n_workers, "n_workers"),
             progress=progress,
         )
         probabilities = None

@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tsgen.errors import ConfigError
-
-
-def _count(value: object, name: str, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be an integer of at least {least}: got {value!r}.")
+from tsgen.whole_numbers import settle_whole_numbers
 
 
 def _number(value: float, name: str, lowest: float, highest: float) -> None:
@@ -100,8 +96,7 @@ class SteeringConfig:
             "block_size": 2,
             "n_workers": 1,
         }
-        for name, least in counts.items():
-            _count(getattr(self, name), name, least)
+        settle_whole_numbers(self, counts)
         _number(self.learning_rate, "learning_rate", 1e-8, 1.0)
         _number(self.smallest_effective_share, "smallest_effective_share", 1e-3, 0.9)
         _number(self.control_limit, "control_limit", 1e-3, 100.0)

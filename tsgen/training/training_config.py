@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tsgen.errors import ConfigError
+from tsgen.whole_numbers import settle_whole_numbers
 
 StoppingRule = Literal["held_out", "ntk"]
 
@@ -13,11 +14,6 @@ def require(condition: bool, message: str) -> None:
     """Raise `ConfigError` with ``message`` unless ``condition`` holds."""
     if not condition:
         raise ConfigError(message)
-
-
-def is_count(value: object, *, at_least: int) -> bool:
-    """Whether ``value`` is an integer (not a bool) of at least ``at_least``."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +55,11 @@ class TrainingConfig:
     early_stopping: StoppingRule = "held_out"
 
     def __post_init__(self) -> None:
-        for name in ("max_steps", "batch_rows", "evaluate_every", "patience"):
-            value = getattr(self, name)
-            require(is_count(value, at_least=1), f"{name} must be a positive integer: got {value!r}.")
+        settle_whole_numbers(self, {"max_steps": 1, "batch_rows": 1, "evaluate_every": 1, "patience": 1, "purge": 0})
         for name in ("learning_rate", "weight_decay", "average_decay", "validation_fraction"):
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
             require(number, f"{name} must be a finite number: got {value!r}.")
-        require(is_count(self.purge, at_least=0), f"purge must be a non-negative integer: got {self.purge!r}.")
         require(0 < self.learning_rate < 1, f"learning_rate must be in (0, 1): got {self.learning_rate!r}. Try 2e-3.")
         require(
             self.early_stopping in get_args(StoppingRule),

@@ -178,10 +178,10 @@ def test_assets_are_put_in_the_order_of_the_source(panel):
         ({"source": BlockBootstrap}, "a scenario source needs sample"),
         ({"optimise": 3}, "optimise must be callable"),
         ({"source": None, "fit": 3}, "fit must be callable"),
-        ({"horizon": 0}, "horizon must be an integer of at least 1"),
-        ({"n_scenarios": True}, "n_scenarios must be an integer of at least 1"),
-        ({"purge": -1}, "purge must be an integer of at least 0"),
-        ({"window": 0}, "window must be an integer of at least 1"),
+        ({"horizon": 0}, "horizon must be a positive integer"),
+        ({"n_scenarios": True}, "n_scenarios must be a positive integer"),
+        ({"purge": -1}, "purge must be a non-negative integer"),
+        ({"window": 0}, "window must be a positive integer"),
         ({"seed": -1}, "seed must be a non-negative integer"),
         ({"retrain": "anually"}, "rebalance must be one of"),
     ],
@@ -207,7 +207,7 @@ def test_training_refusals(panel):
 
 def test_historical_policy_refusals():
     for changes, message in [
-        ({"horizon": 0}, "horizon must be an integer of at least 1"),
+        ({"horizon": 0}, "horizon must be a positive integer"),
         ({"window": 1}, "window must be an integer of at least 2"),
         ({"estimate": 3}, "estimate must be callable"),
         ({"optimise": 3}, "optimise must be callable"),

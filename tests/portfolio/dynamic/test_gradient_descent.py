@@ -171,8 +171,8 @@ def test_descending_needs_what_it_needs():
     ("change", "message"),
     [
         ({"gradient": "magic"}, "gradient must be 'pathwise' or 'zeroth_order'"),
-        ({"max_iterations": -1}, "max_iterations must be an integer of at least 0"),
-        ({"n_directions": 0}, "n_directions must be an integer of at least 1"),
+        ({"max_iterations": -1}, "max_iterations must be a non-negative integer"),
+        ({"n_directions": 0}, "n_directions must be a positive integer"),
         ({"tolerance": 0.0}, "tolerance must be positive"),
         ({"stability_limit": 1.5}, "stability_limit must be positive and at most 1"),
         ({"radius": -1.0}, "radius must be positive"),

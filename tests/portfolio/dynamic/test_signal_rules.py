@@ -79,7 +79,7 @@ def test_unusable_rules():
         ExponentialAverages(half_lives=(5.0, -1.0))
     with pytest.raises(ConfigError, match="function must be callable"):
         CustomSignals(function=3, memory=1)
-    with pytest.raises(ConfigError, match="memory must be an integer of at least 1"):
+    with pytest.raises(ConfigError, match="memory must be a positive integer"):
         CustomSignals(function=np.tanh, memory=0)
     with pytest.raises(DataError, match="signals need 50 periods of returns and one more: got 40"):
         check_causal(ExponentialAverages(half_lives=(10.0,)), returns(), NAMES, rng=np.random.default_rng(0))

@@ -101,12 +101,12 @@ def test_refusals(past, now):
     forecaster = StepForecaster(generator=Drifting(), horizon=2, n_scenarios=10)
     with pytest.raises(ConfigError, match=r"step 2 .* was asked of a forecaster of 2 steps"):
         forecaster.means.values_in_time(now, past, mpo_step=2)
-    with pytest.raises(ConfigError, match="mpo_step must be an integer"):
+    with pytest.raises(ConfigError, match="mpo_step must be a non-negative integer"):
         forecaster.means.values_in_time(now, past, mpo_step=None)
     with pytest.raises(ConfigError, match="past_returns must be a DataFrame indexed by dates"):
         forecaster.means.values_in_time(now, past.reset_index(drop=True))
     for name in ("horizon", "n_scenarios"):
-        with pytest.raises(ConfigError, match=f"{name} must be an integer of at least 1"):
+        with pytest.raises(ConfigError, match=f"{name} must be a positive integer"):
             StepForecaster(**({"generator": Drifting(), "horizon": 1, "n_scenarios": 1} | {name: 0}))
 
 

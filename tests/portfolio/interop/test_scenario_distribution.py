@@ -192,7 +192,7 @@ def test_the_future_of_the_panel_does_not_matter(fold_of):
         ({"generator": None, "fit_generator": 3}, ConfigError, "fit_generator must be callable"),
         ({"generator": object()}, ConfigError, "a generator needs assets, kind and sample"),
         ({"generator": BlockBootstrap}, ConfigError, "a generator needs assets, kind and sample"),
-        ({"pool": 0}, ConfigError, "pool must be an integer of at least 1"),
+        ({"pool": 0}, ConfigError, "pool must be a positive integer"),
         ({"panel": 3}, ConfigError, "panel must be a ReturnPanel"),
         ({"kind": "percent"}, ConfigError, "percent"),
     ],
@@ -223,9 +223,9 @@ def test_what_comes_back_is_checked(normal, law, fold):
     with pytest.raises(LookAheadError, match="the scenario set of this fold"):
         ScenarioDistribution(generator=Wrong(late)).fit(fold).sample(2)
     for arguments in ({"n_samples": 0}, {"n_samples": 2.0}):
-        with pytest.raises(ConfigError, match="n_samples must be an integer"):
+        with pytest.raises(ConfigError, match="n_samples must be a positive integer"):
             ScenarioDistribution(generator=normal()).fit(fold).sample(**arguments)
-    with pytest.raises(ConfigError, match="horizon must be an integer of at least 1"):
+    with pytest.raises(ConfigError, match="horizon must be a positive integer"):
         ScenarioDistribution(generator=normal(), horizon=0).fit(fold).sample(2)
     holed = fold.copy()
     holed.iloc[3, 1] = np.nan

@@ -149,8 +149,8 @@ def test_stress_test_by_predict(normal, weighted, fold):
         ({"both": True}, "give no generator= or fit_generator= beside them"),
         ({"reweight": 3}, "reweight must be callable"),
         ({"reweight": lambda s: 3}, "must return a ScenarioSet"),
-        ({"n_scenarios": 0}, "the number of scenarios must be an integer"),
-        ({"horizon": 0}, "horizon must be an integer of at least 1"),
+        ({"n_scenarios": 0}, "the number of scenarios must be a positive integer"),
+        ({"horizon": 0}, "horizon must be a positive integer"),
         ({"random_state": -1}, "seed"),
     ],
 )

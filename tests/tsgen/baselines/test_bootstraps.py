@@ -152,7 +152,7 @@ def test_regurgitation_continues_paths_after_a_history(paths):
 def test_regurgitation_limits(numbered):
     with pytest.raises(ConfigError, match="max_horizon must not exceed the 200 periods"):
         Regurgitation.fit(numbered, max_horizon=201)
-    with pytest.raises(ConfigError, match="max_horizon must be an integer of at least 1"):
+    with pytest.raises(ConfigError, match="max_horizon must be a positive integer"):
         Regurgitation.fit(numbered, max_horizon=0)
     with pytest.raises(ConfigError, match=r"asked for 0 \+ 31"):
         Regurgitation.fit(numbered, max_horizon=30).sample(1, 31, seed=0)

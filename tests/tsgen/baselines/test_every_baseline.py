@@ -206,7 +206,7 @@ def test_one_row_is_refused(name, panel):
 def test_bad_requests(name, fitted, panel):
     baseline = fitted(name)
     for n, h in ((0, 3), (3, 0), (3, -1), (2.5, 3), (True, 3)):
-        with pytest.raises(ConfigError, match=r"(n_scenarios|horizon) must be an integer of at least 1"):
+        with pytest.raises(ConfigError, match=r"(n_scenarios|horizon) must be a positive integer"):
             baseline.sample(n, h, seed=0)
     with pytest.raises(ConfigError, match="seed must be a non-negative integer"):
         baseline.sample(3, 3, seed=-1)

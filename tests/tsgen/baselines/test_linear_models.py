@@ -113,9 +113,9 @@ def test_an_explosive_estimate_is_pulled_back_and_noted():
 def test_var_settings_out_of_range(panel, paths):
     with pytest.raises(ConfigError, match="residuals must be one of 'gaussian', 'bootstrap': got 'none'"):
         VectorAutoregression.fit(panel, residuals="none")
-    with pytest.raises(ConfigError, match="order must be an integer of at least 0: got -1"):
+    with pytest.raises(ConfigError, match="order must be a non-negative integer: got -1"):
         VectorAutoregression.fit(panel, order=-1)
-    with pytest.raises(ConfigError, match="max_order must be an integer of at least 1: got 0"):
+    with pytest.raises(ConfigError, match="max_order must be a positive integer: got 0"):
         VectorAutoregression.fit(panel, max_order=0)
     with pytest.raises(DataError, match="leave too few rows after 23 lags"):
         VectorAutoregression.fit(ScenarioSet(returns=paths.returns[:30], assets=["A", "B"], kind="log"), order=23)

@@ -194,7 +194,7 @@ def test_bad_laws():
         gaussian_wasserstein(np.zeros(3), eye, zero, eye)
     with pytest.raises(ShapeError, match="the dimension 2 of the laws must be a multiple of n_assets=3"):
         gaussian_adapted_wasserstein(zero, eye, zero, eye, n_assets=3)
-    with pytest.raises(ConfigError, match="n_assets must be an integer of at least 1: got 0"):
+    with pytest.raises(ConfigError, match="n_assets must be a positive integer: got 0"):
         gaussian_adapted_wasserstein(zero, eye, zero, eye, n_assets=0)
     with pytest.raises(DataError, match="means must be finite"):
         gaussian_adapted_wasserstein(zero, eye, [0.0, np.nan], eye)

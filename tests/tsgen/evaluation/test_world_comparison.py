@@ -68,5 +68,5 @@ def test_refusals():
         ComparisonEffort(null_worlds=5)
     with pytest.raises(ConfigError, match="resamples must be an integer of at least 10"):
         ComparisonEffort(resamples=True)
-    with pytest.raises(ConfigError, match="reference_worlds must be an integer of at least 1"):
+    with pytest.raises(ConfigError, match="reference_worlds must be a positive integer"):
         ComparisonEffort(reference_worlds=0)

@@ -144,9 +144,9 @@ def test_shorter_horizons_are_prefixes_and_laws_follow_from_the_joint_density(na
 def test_bad_requests(name):
     process = EVERY[name]
     rng = np.random.default_rng(0)
-    with pytest.raises(ConfigError, match="n_paths must be an integer of at least 1: got 0"):
+    with pytest.raises(ConfigError, match="n_paths must be a positive integer: got 0"):
         process.sample(0, 2, rng=rng)
-    with pytest.raises(ConfigError, match=r"horizon must be an integer of at least 1: got 2\.5"):
+    with pytest.raises(ConfigError, match=r"horizon must be a positive integer: got 2\.5"):
         process.sample(1, 2.5, rng=rng)
     with pytest.raises(ShapeError, match=r"past must have axes \(past, time, asset\)"):
         process.conditional_law(np.zeros((2, 3, process.n_assets + 1)))
@@ -156,7 +156,7 @@ def test_bad_requests(name):
         process.conditional_law(past)
     if hasattr(process, "mean"):
         for method in (process.mean, process.covariance):
-            with pytest.raises(ConfigError, match="horizon must be an integer of at least 1"):
+            with pytest.raises(ConfigError, match="horizon must be a positive integer"):
                 method(0)
 
 

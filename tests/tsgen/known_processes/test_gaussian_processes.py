@@ -175,7 +175,7 @@ def test_gaussian_path_errors():
         GaussianPath(np.zeros(2), np.eye(3))
     with pytest.raises(DataError, match="mean must be finite: 1"):
         GaussianPath([0.0, np.nan], np.eye(2))
-    with pytest.raises(ConfigError, match="n_assets must be an integer of at least 1: got True"):
+    with pytest.raises(ConfigError, match="n_assets must be a positive integer: got True"):
         GaussianPath([0.0], [[1.0]], n_assets=True)
     path = GaussianPath(np.zeros(2), np.eye(2))
     with pytest.raises(ConfigError, match="horizon must be at most 2"):

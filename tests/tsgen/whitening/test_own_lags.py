@@ -40,9 +40,17 @@ def test_coefficients_are_those_of_least_squares(coefficients):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("phi", [0.0, -0.15, 0.2])
+@pytest.mark.parametrize("phi", [0.0, -0.1, 0.12])
 def test_a_weak_memory_is_left_to_others(phi, seed):
     assert fit_own_lags(_autoregression((phi,), 1500, 3, seed=seed)) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_long_histories_ask_for_less(seed):
+    """Six hundredths of the variance: nothing in 500 dates, beyond doubt in 3,000."""
+    values = _autoregression((0.25,), 3000, seed=seed)[:, 0]
+    assert len(own_coefficients(values[:500])) == 0
+    assert own_coefficients(values)[0] == pytest.approx(0.25, abs=4 / np.sqrt(3000))
 
 
 def test_a_wrong_price_is_no_memory():
