@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import arch.data.default
+import arch.data.frenchdata
 import arch.data.nasdaq
 import arch.data.sp500
 import arch.data.vix
@@ -61,6 +62,7 @@ TEST |= {
     "oil": (Span(fitted_to=2005, until=2018),),
     "vix": (Span(fitted_to=2016, until=2018),),
     "bond_yields": (Span(fitted_to=1979, until=2018),),
+    "french_factors": (Span(fitted_to=1979, until=2018),),
 }
 
 
@@ -82,12 +84,20 @@ def _levels(table: pd.DataFrame) -> tsgen.ReturnPanel:
     return tsgen.load_returns(table.dropna().astype(float), kind="log")
 
 
+def french_factors() -> tsgen.ReturnPanel:
+    """Market, size, value and the riskless rate, monthly from 1926, from percent (package arch)."""
+    frame = arch.data.frenchdata.load().astype(float) / 100.0
+    months = pd.to_datetime(frame.index.asi8.astype(str), format="%Y%m")  # the package reads 192607 as nanoseconds
+    return tsgen.ReturnPanel(frame.set_axis(months + pd.offsets.MonthEnd(0)), kind="simple")
+
+
 # of package arch: oil from 1986, the index of implied volatility from 2014, monthly yields of two ratings from 1919
 BUILT = {
     "mixed": mixed_panel,
     "oil": lambda: _levels(arch.data.wti.load()),
     "vix": lambda: _levels(arch.data.vix.load()),
     "bond_yields": lambda: _levels(arch.data.default.load()),
+    "french_factors": french_factors,
 }
 
 

@@ -33,6 +33,7 @@ SEED = 0
 HORIZONS = {
     "fama_french": (12,),
     "bond_yields": (12,),
+    "french_factors": (12,),
     "vix": (20,),
     **{n: (12,) for n in panels.TEST if n.endswith(panels.WEEKLY)},
 }
