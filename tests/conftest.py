@@ -1,5 +1,6 @@
 """Strictness for every test: no global random state may move, torch keeps its defaults."""
 
+import os
 import random
 
 import hypothesis
@@ -11,9 +12,11 @@ import skfolio.datasets  # noqa: F401
 import portfolio  # noqa: F401
 import tsgen.generator  # noqa: F401
 
-# these machines are shared and noisy: a deadline would test them, not us
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+# these machines are shared and noisy: a deadline would test them, not us; the same examples every time, so that green
+# means green. New ones: HYPOTHESIS_PROFILE=exploring pytest ...
+hypothesis.settings.register_profile("unhurried", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("exploring", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
 
 @pytest.fixture(autouse=True)

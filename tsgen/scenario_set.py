@@ -264,7 +264,12 @@ class ScenarioSet:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a file written by `save`; a damaged or foreign file raises `StorageError`."""
+        """Read a file written by `save`; a damaged or foreign file, or a folder, raises `StorageError`."""
+        if Path(path).is_dir():
+            raise StorageError(
+                f"{path} is a folder, expected one Parquet file. A folder of parts is read with "
+                "tsgen.scenario_parts.ScenarioParts.open(folder), part by part or by .load()."
+            )
         try:
             table = pq.read_table(path, page_checksum_verification=True)
             facts = json.loads((table.schema.metadata or {})[_METADATA_KEY])

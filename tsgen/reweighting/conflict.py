@@ -79,6 +79,8 @@ def _conflict_error(conflict: Sequence[_Item], prior: Floats, support: NDArray[n
         others = [other for other in conflict if other is not item]
         found = _attainable(item, others, prior, support)
         if found is not None:
+            # solvers return minus zero, and ends that miss each other by rounding
+            found = (min(found) + 0.0, max(found) + 0.0)
             ranges[item.name if isinstance(item, LinearRow) else item.task.view.title] = found
     shown = "; ".join(f"{name} from {low:.6g} to {high:.6g}" for name, (low, high) in ranges.items())
     if len(conflict) == 1:

@@ -13,6 +13,9 @@ from tsgen.reweighting.linear_pooling import PooledLaw, SolverSettings, pool_lin
 from tsgen.reweighting.linear_row import LinearRow
 
 Floats = NDArray[np.float64]
+# short of a target, in deviations of the tail; where few scenarios are beyond the quantile a row that is met to 1e-9 of
+# its own deviation leaves some 1e-7
+_LARGEST_GAP = 1e-5
 
 
 class TailedLaw(NamedTuple):
@@ -65,12 +68,14 @@ def pool_with_cvar(
         if found is None:
             return None
         law = found.raised.law
-        # a CVaR that others push beyond its target has to be held back instead
-        wrong = [
-            task.view.relation == "==" and abs(task.shortfall(law.probabilities)) > 20 * settings.tolerance
-            for task in tasks
+        # how far each is beyond its target, in the direction it was moved in
+        beyond = [
+            (-1.0 if up else 1.0) * task.shortfall(law.probabilities) if task.view.relation == "==" else 0.0
+            for task, up in zip(tasks, upwards, strict=True)
         ]
-        if not any(wrong):
+        # a CVaR that others push beyond its target has to be held back instead
+        wrong = [distance > 20 * settings.tolerance for distance in beyond]
+        if not any(wrong) and min(beyond) > -_LARGEST_GAP:
             return _gathered(found, len(rows), upwards)
         upwards = [up != flip for up, flip in zip(upwards, wrong, strict=True)]
     raise PoolingConvergenceError(

@@ -148,7 +148,8 @@ def _rounding(features: Floats, point: Floats) -> float:
 
 def _residual(gradient: Floats, point: Floats, lower: Floats, upper: Floats) -> float:
     """Largest distance of a multiplier from where a unit gradient step within the box would take it."""
-    return float(np.abs(point - np.clip(point - gradient, lower, upper)).max(initial=0.0))
+    # not the difference of two points: at multipliers of 1e16 it is zero whatever the gradient
+    return float(np.abs(np.clip(gradient, point - upper, point - lower)).max(initial=0.0))
 
 
 def _inside(point: Floats, lower: Floats, upper: Floats) -> Floats:

@@ -83,6 +83,28 @@ def test_fit_then_sample_equals_the_api(tsgen, tmp_path):
     assert (ScenarioSet.load(tmp_path / "s.parquet").returns == expected.returns).all()
 
 
+def test_fit_says_what_missing_prices_cost(tsgen, tmp_path):
+    prices = 100.0 * (load_returns("sample").returns.cumsum() / 100.0).add(1.0).iloc[:400, :3]
+    prices.iloc[5, 1] = None
+    prices.to_csv(tmp_path / "prices.csv")
+    common = (
+        "fit",
+        tmp_path / "prices.csv",
+        "--preset",
+        "fast",
+        "--output",
+        tmp_path / "g",
+        "--missing",
+        "drop_assets",
+    )
+    said = tsgen(*common)
+    assert said.code == 0, said.err
+    assert f"Dropped for missing prices (--missing drop_assets): 1 assets ({prices.columns[1]})" in said.out
+    assert json.loads(tsgen(*common, "--json").out)["missing"]["dropped_assets"] == [prices.columns[1]]
+    whole = tsgen("fit", "sample", "--preset", "fast", "--until", "2018-12-31", "--output", tmp_path / "h")
+    assert "Dropped" not in whole.out
+
+
 def test_optimise_writes_weights_within_the_limits(tsgen, scenarios, tmp_path):
     held = tmp_path / "held.csv"
     held.write_text("asset,weight\n" + "".join(f"SYN_{c},0.2\n" for c in "ABCDE"))

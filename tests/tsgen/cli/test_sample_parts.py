@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import pytest
 
+from tsgen.errors import StorageError
 from tsgen.scenario_parts import ScenarioParts
 from tsgen.scenario_set import ScenarioSet
 
@@ -19,6 +21,13 @@ def test_parts_hold_the_scenarios_of_the_file(tsgen, finished, tmp_path):
     assert np.array_equal(ScenarioParts.open(tmp_path / "parts").load().returns, whole.returns)
     again = tsgen(*common, "--output", tmp_path / "parts", "--parts")
     assert json.loads(again.out) == told
+    weights = [
+        json.loads(tsgen("optimise", tmp_path / s, "--risk-aversion", 5, "--output", tmp_path / "w.csv", "--json").out)
+        for s in ("parts", "s.parquet")
+    ]
+    assert weights[0]["weights"] == weights[1]["weights"]
+    with pytest.raises(StorageError, match=r"is a folder, expected one Parquet file.*ScenarioParts.open"):
+        ScenarioSet.load(tmp_path / "parts")
 
 
 def test_names_that_do_not_fit_are_explained(tsgen, finished, tmp_path):

@@ -36,6 +36,7 @@ def test_single_view_out_of_range_names_it_and_the_range():
     error = refused(MeanView(of="A", target=0.5), match=r"'mean of A == 0\.5' cannot be met: attainable on these")
     assert error.views == ("mean of A == 0.5",)
     assert error.attainable["mean of A"] == pytest.approx((X[:, 0].min(), X[:, 0].max()))
+    assert "-0" not in str(error).replace("-0.", "")
 
 
 def test_contradicting_views_are_named_and_innocent_ones_are_not():

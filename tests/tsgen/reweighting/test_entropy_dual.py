@@ -87,6 +87,14 @@ def test_result_does_not_depend_on_the_start():
     np.testing.assert_allclose(far.multipliers, solve(z, p).multipliers, atol=1e-8)
 
 
+def test_far_multipliers_do_not_hide_what_is_not_met():
+    """At 1e17 the difference of two points is zero; it passed for the residual, and wrong laws for solutions."""
+    z, p = np.array([[-0.75, 0.25]]), np.full(2, 0.5)
+    found = solve(z, p, start=np.array([1e17]))
+    assert found.residual == pytest.approx(0.25)
+    assert found.status == "stalled"
+
+
 def test_too_few_iterations_are_reported():
     z, p = problem()
     assert solve(z, p, max_iterations=1).status == "stalled"

@@ -70,13 +70,23 @@ def fit(  # noqa: PLR0913  (one parameter per option)
 
         generator = fit_generator(train, settings, seed=seed, device=device, progress=frame.progress)
         generator.save(output)
-        frame.finish(_content(generator, output), [repr(generator), f"Generator: {output}"])
+        dropped = train.provenance["missing"]
+        lines = [repr(generator), *_dropped_lines(dropped), f"Generator: {output}"]
+        frame.finish(_content(generator, output) | {"missing": dropped}, lines)
 
 
 def _explained(error: ValidationError) -> str:
     return "; ".join(
         f"--{e['loc'][0]}: {e['msg'][0].lower()}{e['msg'][1:]}; got {e['input']!r}" for e in error.errors()
     )
+
+
+def _dropped_lines(dropped: dict[str, Any]) -> list[str]:
+    """One line where missing prices cost assets or dates."""
+    lost = [f"{len(dropped['dropped_assets'])} assets ({', '.join(dropped['dropped_assets'][:5])})"]
+    lost = lost if dropped["dropped_assets"] else []
+    lost += [f"{dropped['n_dropped_dates']} dates"] if dropped["n_dropped_dates"] else []
+    return [f"Dropped for missing prices (--missing {dropped['policy']}): {' and '.join(lost)}"] if lost else []
 
 
 def _content(generator: Any, output: Path) -> dict[str, Any]:

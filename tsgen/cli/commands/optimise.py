@@ -11,7 +11,9 @@ from tsgen.errors import ConfigError
 
 
 def optimise(  # noqa: PLR0913  (one parameter per option)
-    scenarios: Annotated[Path, typer.Argument(metavar="SCENARIOS.parquet", help="File written by `tsgen sample`.")],
+    scenarios: Annotated[
+        Path, typer.Argument(metavar="SCENARIOS", help="File, or folder of parts, written by `tsgen sample`.")
+    ],
     risk_aversion: Annotated[
         float, typer.Option(help="Weight of variance in mean - G/2 variance; usual values 1 to 10.")
     ],
@@ -48,8 +50,9 @@ def optimise(  # noqa: PLR0913  (one parameter per option)
     weights.csv then holds two columns:
       asset, weight        fractions of wealth, summing to 1
 
-    If no weights satisfy all limits, nothing is written, the message names those that contradict each other, and the
-    exit code is 4. --json prints weights, status, objective (decimals over the horizon) and diagnostics.
+    A folder of parts is read into memory, 8 bytes a number. If no weights satisfy all limits, nothing is written, the
+    message names those that contradict each other, and the exit code is 4. --json prints weights, status, objective
+    (decimals over the horizon) and diagnostics.
     """  # noqa: D301  (the help needs the control character)
     with CommandFrame("optimise", as_json=as_json, debug=debug) as frame:
         if max_turnover is not None and previous is None:
@@ -57,6 +60,7 @@ def optimise(  # noqa: PLR0913  (one parameter per option)
         from tsgen.cli import portfolio_settings
         from tsgen.cli.run_config import PortfolioSection
         from tsgen.cli.weights_file import read_weights
+        from tsgen.scenario_parts import ScenarioParts
         from tsgen.scenario_set import ScenarioSet
 
         # typer has typed the values; whether they make sense is for the optimiser to say (NaN included)
@@ -68,7 +72,7 @@ def optimise(  # noqa: PLR0913  (one parameter per option)
             cost_bps=cost_bps,
         )
         held = None if previous is None else read_weights(previous, column=previous_column)
-        loaded = ScenarioSet.load(scenarios)
+        loaded = ScenarioParts.open(scenarios).load() if scenarios.is_dir() else ScenarioSet.load(scenarios)
         allocation = portfolio_settings.optimise(loaded, section, previous=held)
         allocation.to_csv(output)
         content = {
