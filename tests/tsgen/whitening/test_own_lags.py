@@ -62,6 +62,15 @@ def test_a_wrong_price_is_no_memory():
     assert fit_own_lags(values) is None
 
 
+def test_a_wrong_price_does_not_hide_a_memory():
+    """One value of fifty deviations that nothing follows: plain least squares would say .3."""
+    values = _autoregression((0.6,), 1500)
+    values[700, 0] = 0.5
+    plain = (values[1:, 0] @ values[:-1, 0]) / (values[:-1, 0] @ values[:-1, 0])
+    assert plain < 0.4
+    assert own_coefficients(values[:, 0])[0] == pytest.approx(0.6, abs=4 * 0.8 / np.sqrt(1500))
+
+
 def test_a_memory_of_one_half_of_the_history_is_none():
     quiet, strong = _autoregression((0.0,), 1000), _autoregression((0.8,), 1000, seed=1)
     whole = np.concatenate([quiet, strong])
@@ -114,6 +123,25 @@ def test_forecasts_are_those_of_the_recursion_and_a_spike_counts_as_eight_deviat
     assert float(after[0, 1]) == pytest.approx(float(numbers.coefficients[0, 1]) * bound)
 
 
+def test_lags_are_counted_from_the_last_value_and_generated_values_are_fed_back_as_such():
+    values = _autoregression((0.2, 0.5), 1500)
+    numbers = fit_own_lags(values)
+    assert numbers.coefficients.shape[0] == 2
+    whitening = OwnLagWhitening(fit_volatility(surprises(values, numbers)), numbers)
+    inner, phi, level = whitening.inner, numbers.coefficients[:, 0], numbers.level
+    state, inside = whitening.start(1), inner.start(1)
+    given = torch.tensor([0.02, -0.01, 0.03], dtype=torch.float64)[:, None, None]
+    for t, value in enumerate(given):
+        lags = [given[t - j, 0] - level if t >= j else torch.zeros_like(level) for j in (1, 2)]
+        known = level + phi[0] * lags[0] + phi[1] * lags[1]
+        torch.testing.assert_close(whitening.predict(state).location, inner.predict(inside).location + known)
+        recorded = whitening.observe(state, value), inner.observe(inside, value - known)
+        generated = whitening.imagine(state, value), inner.imagine(inside, value - known)
+        for outer_state, inner_state in (recorded, generated):
+            torch.testing.assert_close(outer_state[1:], inner_state)
+        state, inside = recorded
+
+
 @pytest.fixture(scope="module")
 def persistent():
     """AR(.6) with normal shocks of one percent: deviation .0125, 20-day sums by closed form."""
@@ -129,6 +157,15 @@ def test_paths_have_the_memory_and_the_sums_of_the_law(persistent):
     variance = 1e-4 / (1 - phi**2) * np.array([20 + 2 * ((20 - lags) * p**lags).sum() for p in phi])
     # the deviation of 3,000 normal shocks is known to 1.3 %, that of 4,000 sums to 1.1 %, volatility moves a little
     np.testing.assert_allclose(returns.sum(axis=1).std(axis=0), np.sqrt(variance), rtol=0.06)
+
+
+def test_a_level_far_from_zero_is_kept():
+    """A rate of five percent: the mean of a series that returns to it is not halved as expected returns are."""
+    panel = _panel(_autoregression((0.6,), 1500, seed=5, mean=0.05))
+    generator = tsgen.fit_generator(panel, tsgen.GeneratorConfig.preset("fast"), seed=0)
+    ends = generator.sample(4000, 40, seed=0).returns[:, 20:].mean()
+    # 4,000 paths of 20 values that forget within five: .0125 / sqrt(4000 * 4)
+    assert ends == pytest.approx(panel.values.mean(), abs=4 * 0.0125 / np.sqrt(16_000) + 0.0125 / np.sqrt(1500) / 2)
 
 
 def test_paths_go_on_from_the_last_value(persistent):
