@@ -87,7 +87,8 @@ class VolatilityNumbers(NamedTuple):
     """(2,): P and Q, the scales of the panel's size and trend."""
     kappa: Tensor
     """(asset,): what the feedback of roll-outs is divided by: the standard deviation of returns over their volatility,
-    location included and at most 1.5 times ``unit``, times the feedback of independent innovations over training's."""
+    location included, winsorised at sixteen and at most 1.5 times ``unit``, times the feedback of independent
+    innovations over training's."""
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""

@@ -52,6 +52,7 @@ _BURN_IN = 60
 # fed back at a larger deviation, ordinary days of a series with rare giant moves let its volatility die out; over five
 # rolling origins before 2014 a ratio between 1.3 and 1.7 kept the path volatility of such a stock calibrated
 _LARGEST_FEEDBACK_RATIO = 1.5
+_LARGEST_FED_BACK = 16.0
 _FEEDBACK_RATIOS = (0.9, 1.1)
 _SMALLEST_DEVIATION = 1e-100  # the square of a smaller one is not a number to divide by
 _SMALLEST_MOVING_SHARE = 0.4
@@ -178,6 +179,15 @@ def _innovation_scale(z: Array, absolute_scale: Array) -> Array:
     return np.maximum(robust_deviation(z), np.abs(z).mean(axis=0) * absolute_scale / _LARGEST_FEEDBACK_RATIO)
 
 
+def _fed_back_deviation(total: Array, scale: Array) -> Array:
+    """Standard deviation of returns over their volatility, of which no single one decides.
+
+    A wrong price of sixty deviations in six years of days made it 1.5: ordinary shocks, divided by it, let the
+    volatility of that series die to a quarter within two years of a roll-out.
+    """
+    return np.clip(total, -_LARGEST_FED_BACK * scale, _LARGEST_FED_BACK * scale).std(axis=0)
+
+
 def _feedback_ratio(z: Array, sigma: Array) -> Array:
     """Mean shock if innovations and volatilities were independent over the mean shock; 1.01 to 1.025 on real panels.
 
@@ -296,7 +306,8 @@ def fit_dynamics(returns: Array, weigh: Callable[[Features, int], tuple[Array, f
     z = ((features.shocks - movement) / sigma)[burn_in:]
     unit = _innovation_scale(z, features.absolute_scale)
     # what is fed back moves with its location, and comes from innovations that do not know the volatility
-    kappa = np.minimum(total.std(axis=0), _LARGEST_FEEDBACK_RATIO * unit) * _feedback_ratio(total, sigma[burn_in:])
+    kappa = np.minimum(_fed_back_deviation(total, total_scale), _LARGEST_FEEDBACK_RATIO * unit)
+    kappa = kappa * _feedback_ratio(total, sigma[burn_in:])
     fields: dict[str, Array] = {
         "mean": mean,
         "deviation": deviation,

@@ -135,9 +135,25 @@ def test_what_one_period_can_move_is_bounded(whitening):
 
 def test_a_stale_series_with_rare_jumps_is_fed_back_at_most_at_half_as_much_again():
     panel = _gjr(3000, seed=2)
-    panel[::300, 1] += 0.3
+    panel[::100, 1] += 0.3
     numbers = fit_volatility(panel).numbers
     assert (numbers.kappa / numbers.unit).tolist() == pytest.approx([1.0, 1.5, 1.0], abs=0.1)
+
+
+def test_a_wrong_price_does_not_let_its_series_die():
+    """One value of sixty deviations: its volatility was a third of the data's after 200 days of roll-outs."""
+    panel = _gjr(1500, seed=3)
+    panel[700, 1] += 0.6
+    whitening = fit_volatility(panel)
+    z = whiten_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1)).innovations[0, 60:]
+    state, sizes = whitening.hold(whitening.start(1), 400), []
+    for t in range(250):
+        rows = torch.from_numpy(np.random.default_rng(t).integers(0, len(z), 400))
+        returns = colour(whitening.predict(state), z[rows])
+        state = whitening.imagine(state, returns)
+        sizes.append(returns.abs().median(dim=0).values.numpy())
+    kept = np.mean(sizes[-50:], axis=0) / np.median(np.abs(panel), axis=0)
+    assert kept[1] > 0.7 * kept[0]
 
 
 def test_shocks_of_the_correlation_are_taken_from_the_moved_location(whitening):
