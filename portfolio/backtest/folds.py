@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 import pandas as pd
 
 from tsgen.errors import ConfigError, DataError
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -101,8 +101,7 @@ def walk_forward_folds(
     Fold(train 2024-01-01 to 2024-01-08, test 2024-01-10 to 2024-01-12)
     """
     for name, value, low in (("train", train, 1), ("test", test, 1), ("purge", purge, 0), ("embargo", embargo, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-            raise ConfigError(f"{name} must be an integer of at least {low}: got {value!r}.")
+        whole_number(value, name, least=low)
     folds: list[Fold] = []
     first = train + purge
     while first + 1 < len(dates):

@@ -19,10 +19,10 @@ from tsgen.baselines.training_data import BaselineRecord
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
 from tsgen.marketdata.history_check import check_history
-from tsgen.marketdata.known_processes.known_process import check_count
 from tsgen.random_streams import check_seed
 from tsgen.return_kind import ReturnKind
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 # a simulated simple return never goes below: what is left of one unit stays positive and has a logarithm
 LOWEST_SIMPLE_RETURN = -0.9999
@@ -94,8 +94,8 @@ class FittedBaseline(ABC):
         DataError
             If the history does not match the training data.
         """
-        check_count(n_scenarios, name="n_scenarios")
-        check_count(horizon, name="horizon")
+        whole_number(n_scenarios, "n_scenarios")
+        whole_number(horizon, "horizon")
         check_seed(seed)
         if history is not None:
             frequency = self.record.frequency

@@ -14,8 +14,8 @@ from tsgen.baselines.stationary_autocovariance import linear_predictor, noise_sh
 from tsgen.baselines.training_data import TrainingData, check_not_collinear, training_data
 from tsgen.errors import ConfigError, DataError
 from tsgen.marketdata import ReturnPanel
-from tsgen.marketdata.known_processes.known_process import check_count
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 PathCovariance = Literal["shrunk", "sample", "stationary"]
 DEFAULT_LAGS = 10
@@ -135,7 +135,7 @@ class GaussianProcess(FittedBaseline):
     def _fit_stationary(cls, training: TrainingData, lags: int | None) -> Self:
         check_not_collinear(training, purpose="fit a Gaussian process")
         length = training.values.shape[1]
-        used = min(DEFAULT_LAGS, length - 1) if lags is None else check_count(lags, name="lags")
+        used = min(DEFAULT_LAGS, length - 1) if lags is None else whole_number(lags, "lags")
         if used >= length:
             raise ConfigError(f"lags must be below the {length} periods of the data: got {used}.")
         mean = training.pooled.mean(axis=0)

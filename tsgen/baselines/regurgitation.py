@@ -11,8 +11,8 @@ from tsgen.baselines.fitted_baseline import FittedBaseline
 from tsgen.baselines.training_data import training_data
 from tsgen.errors import ConfigError
 from tsgen.marketdata import ReturnPanel
-from tsgen.marketdata.known_processes.known_process import check_count
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -69,7 +69,7 @@ class Regurgitation(FittedBaseline):
         training = training_data(data, n_rows=2, purpose="replay them")
         length = training.values.shape[1]
         usual = max(1, min(252, length // 2)) if training.is_panel else length
-        longest = usual if max_horizon is None else check_count(max_horizon, name="max_horizon")
+        longest = usual if max_horizon is None else whole_number(max_horizon, "max_horizon")
         if longest > length:
             raise ConfigError(f"max_horizon must not exceed the {length} periods of the data: got {longest}.")
         return cls(record=training.record, values=training.values, max_horizon=longest)

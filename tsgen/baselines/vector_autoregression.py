@@ -12,10 +12,10 @@ from tsgen.baselines.addressed_draws import AddressedDraws, blockwise_product
 from tsgen.baselines.fitted_baseline import FittedBaseline, check_choice
 from tsgen.baselines.iid_gaussian import gaussian_factor
 from tsgen.baselines.training_data import TrainingData, check_not_collinear, training_data
-from tsgen.errors import ConfigError, DataError
+from tsgen.errors import DataError
 from tsgen.marketdata import ReturnPanel
-from tsgen.marketdata.known_processes.known_process import check_count
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whole_numbers import whole_number
 
 # an estimate beyond is pulled back: simulated paths must not explode
 LARGEST_RADIUS = 0.999
@@ -103,9 +103,7 @@ class VectorAutoregression(FittedBaseline):
             If there are too few rows for the largest order.
         """
         check_choice(residuals, ("gaussian", "bootstrap"), name="residuals")
-        if order is not None and (isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 0):
-            raise ConfigError(f"order must be an integer of at least 0: got {order!r}.")
-        largest = check_count(max_order, name="max_order") if order is None else int(order)
+        largest = whole_number(max_order, "max_order") if order is None else whole_number(order, "order", least=0)
         n_assets = len(data.assets) if isinstance(data, (ReturnPanel, ScenarioSet)) else 1
         needed = 2 * (n_assets * largest + 1) + n_assets + largest
         training = training_data(data, n_rows=needed, purpose=f"fit a vector autoregression of order {largest}")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from tsgen.errors import DataError, ShapeError
 from tsgen.marketdata.known_processes.covariance_matrix import checked_cholesky
 from tsgen.marketdata.known_processes.gaussian_path import GaussianPath
-from tsgen.marketdata.known_processes.known_process import check_count
+from tsgen.whole_numbers import whole_number
 
 
 class SamplingFloor(NamedTuple):
@@ -74,7 +74,7 @@ def gaussian_adapted_wasserstein(
     >>> round(gaussian_adapted_wasserstein([0, 0], positive, [0, 0], negative) ** 2, 6)
     3.24
     """
-    block = check_count(n_assets, name="n_assets")
+    block = whole_number(n_assets, "n_assets")
     factor_a, factor_b, shift = _checked_laws(mean_a, cov_a, mean_b, cov_b)
     size = shift.size
     if size % block:
@@ -226,7 +226,7 @@ def sampling_floor(
     >>> 0.05 < floor.mean < 0.3
     True
     """
-    if check_count(repetitions, name="repetitions") < 2:
+    if whole_number(repetitions, "repetitions") < 2:
         raise DataError("a floor needs at least 2 repetitions, or it has no spread: got 1. Use for example 20.")
     law = GaussianPath(mean, covariance, n_assets=n_assets)
     distances = [

@@ -7,9 +7,8 @@ validation part.
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from tsgen.errors import ConfigError, DataError
+from tsgen.whole_numbers import whole_number
 
 
 class TimeSplit(NamedTuple):
@@ -54,8 +53,7 @@ def time_ordered_split(n: int, *, validation_fraction: float, purge: int) -> Tim
     TimeSplit(train=slice(0, 75, None), validation=slice(80, 100, None))
     """
     for name, value, low in (("n", n, 1), ("purge", purge, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-            raise ConfigError(f"{name} must be an integer of at least {low}: got {value!r}.")
+        whole_number(value, name, least=low)
     if not 0.0 < validation_fraction < 1.0:
         raise ConfigError(
             f"validation_fraction must lie strictly between 0 and 1: got {validation_fraction!r}. Try 0.1."

@@ -211,7 +211,7 @@ def test_refusals(four_assets):
     ("change", "message"),
     [
         ({"horizon": 1}, "horizon must be an integer of at least 2"),
-        ({"n_scenarios": 5}, "n_scenarios must be a positive integer of at least 10"),
+        ({"n_scenarios": 5}, "n_scenarios must be an integer of at least 10"),
         ({"start": "random"}, "start must be 'lifted' or 'shock'"),
         ({"held_out": 0.7}, "held_out must be a share between 0 and 0.5"),
         ({"features": "tanh"}, "features must be a feature map, 'saturating' or None"),

@@ -252,7 +252,7 @@ def test_requests_that_do_not_fit_together_are_refused(panel):
         evaluate(paths, paths, baselines=[Garch])
     with pytest.raises(DataError, match="holds only 4 windows of 200 periods"):
         evaluate(long, panel)
-    with pytest.raises(ConfigError, match="n_daily_scenarios must be a positive integer of at least 99"):
+    with pytest.raises(ConfigError, match="n_daily_scenarios must be an integer of at least 99"):
         EvaluationConfig(n_daily_scenarios=50)
     with pytest.raises(ConfigError, match="warm_up must be a share"):
         EvaluationConfig(warm_up=1.0)

@@ -48,5 +48,5 @@ def test_bad_fraction(fraction):
 
 @pytest.mark.parametrize(("n", "purge", "name"), [(0, 0, "n"), (10.0, 0, "n"), (10, -1, "purge"), (10, True, "purge")])
 def test_bad_counts(n, purge, name):
-    with pytest.raises(ConfigError, match=f"^{name} must be an integer of at least"):
+    with pytest.raises(ConfigError, match=f"^{name} must be a (positive|non-negative) integer"):
         time_ordered_split(n, validation_fraction=0.2, purge=purge)

@@ -11,7 +11,8 @@ from statsmodels.tsa.arima_process import ArmaProcess, arma2ma, arma_acovf
 from tsgen.errors import ConfigError
 from tsgen.marketdata.known_processes.gaussian_law import GaussianLaw
 from tsgen.marketdata.known_processes.gaussian_path import GaussianPath
-from tsgen.marketdata.known_processes.known_process import check_count, checked_past, checked_positive, checked_vector
+from tsgen.marketdata.known_processes.known_process import checked_past, checked_positive, checked_vector
+from tsgen.whole_numbers import whole_number
 
 Start = Literal["stationary", "zero"]
 
@@ -105,11 +106,11 @@ class Arma:
 
     def mean(self, horizon: int) -> NDArray[np.float64]:
         """Mean path, zeros of shape (horizon, 1)."""
-        return np.zeros((check_count(horizon, name="horizon"), 1))
+        return np.zeros((whole_number(horizon, "horizon"), 1))
 
     def covariance(self, horizon: int) -> NDArray[np.float64]:
         """Covariance of the path, shape (horizon, horizon)."""
-        periods = check_count(horizon, name="horizon")
+        periods = whole_number(horizon, "horizon")
         ar, ma = self._polynomials()
         if self.start == "stationary":
             return self.innovation_sd**2 * toeplitz(arma_acovf(ar, ma, nobs=periods)[:periods])

@@ -10,11 +10,11 @@ from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.marketdata.known_processes.gaussian_law import GaussianLaw
 from tsgen.marketdata.known_processes.gaussian_path import GaussianPath
 from tsgen.marketdata.known_processes.known_process import (
-    check_count,
     checked_past,
     checked_positive,
     checked_vector,
 )
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -84,11 +84,11 @@ class FactorModel:
 
     def mean(self, horizon: int) -> NDArray[np.float64]:
         """Mean path, zeros of shape (horizon, N)."""
-        return np.zeros((check_count(horizon, name="horizon"), self.n_assets))
+        return np.zeros((whole_number(horizon, "horizon"), self.n_assets))
 
     def covariance(self, horizon: int) -> NDArray[np.float64]:
         """Covariance of the path, shape (horizon * N, horizon * N), time-major."""
-        periods = np.arange(check_count(horizon, name="horizon"))
+        periods = np.arange(whole_number(horizon, "horizon"))
         lags = np.abs(periods[:, None] - periods[None, :])
         loadings, persistence = np.asarray(self.loadings), np.asarray(self.persistence)
         common = np.einsum("ik,tsk,jk->tisj", loadings, persistence ** lags[:, :, None], loadings, optimize=True)
@@ -97,7 +97,7 @@ class FactorModel:
 
     def sample(self, n_paths: int, horizon: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
         """Independent paths of shape (n_paths, horizon, N), float64."""
-        count, periods = check_count(n_paths, name="n_paths"), check_count(horizon, name="horizon")
+        count, periods = whole_number(n_paths, "n_paths"), whole_number(horizon, "horizon")
         loadings, persistence = np.asarray(self.loadings), np.asarray(self.persistence)
         factors = rng.standard_normal((count, periods, loadings.shape[1]))
         for t in range(1, periods):

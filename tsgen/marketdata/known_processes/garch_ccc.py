@@ -11,12 +11,12 @@ from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.marketdata.known_processes.covariance_matrix import checked_cholesky
 from tsgen.marketdata.known_processes.gaussian_law import GaussianLaw
 from tsgen.marketdata.known_processes.known_process import (
-    check_count,
     checked_past,
     checked_positive,
     checked_vector,
 )
 from tsgen.marketdata.known_processes.student_t_law import StudentTLaw, check_degrees_of_freedom
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -130,7 +130,7 @@ class GarchCcc:
 
     def shocks(self, n_paths: int, horizon: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
         """Standardised shocks ``z`` of shape (n_paths, horizon, N): unit variance, the given correlation."""
-        shape = (check_count(n_paths, name="n_paths"), check_count(horizon, name="horizon"))
+        shape = (whole_number(n_paths, "n_paths"), whole_number(horizon, "horizon"))
         noise = rng.standard_normal((*shape, self.n_assets)) @ np.linalg.cholesky(np.asarray(self.correlation)).T
         if self.dof == math.inf:
             return noise

@@ -12,7 +12,8 @@ from scipy.linalg import solve_triangular
 from tsgen.errors import ConfigError, DataError, ShapeError
 from tsgen.marketdata.known_processes.covariance_matrix import checked_cholesky
 from tsgen.marketdata.known_processes.gaussian_law import GaussianLaw
-from tsgen.marketdata.known_processes.known_process import GaussianPathProcess, check_count, checked_past
+from tsgen.marketdata.known_processes.known_process import GaussianPathProcess, checked_past
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -48,7 +49,7 @@ class GaussianPath:
     """
 
     def __init__(self, mean: ArrayLike, covariance: ArrayLike, *, n_assets: int = 1) -> None:
-        assets = check_count(n_assets, name="n_assets")
+        assets = whole_number(n_assets, "n_assets")
         factor = checked_cholesky(covariance, name="covariance")
         values = np.array(mean, dtype=np.float64)
         if factor.ndim != 2 or factor.shape[0] % assets:
@@ -80,7 +81,7 @@ class GaussianPath:
         return self._mean.shape[0]
 
     def _horizon(self, horizon: int) -> int:
-        periods = check_count(horizon, name="horizon")
+        periods = whole_number(horizon, "horizon")
         if periods > self.longest_horizon:
             raise ConfigError(
                 f"horizon must be at most {self.longest_horizon}, what the covariance covers: got {periods}."
@@ -100,7 +101,7 @@ class GaussianPath:
         """Independent paths of shape (n_paths, horizon, N), float64."""
         periods = self._horizon(horizon)
         size = periods * self.n_assets
-        noise = rng.standard_normal((check_count(n_paths, name="n_paths"), size))
+        noise = rng.standard_normal((whole_number(n_paths, "n_paths"), size))
         return self._mean[:periods] + (noise @ self._factor[:size, :size].T).reshape(-1, periods, self.n_assets)
 
     def conditional_law(self, past: ArrayLike) -> GaussianLaw:

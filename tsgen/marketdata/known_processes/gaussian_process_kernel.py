@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from tsgen.errors import ConfigError, ShapeError
 from tsgen.marketdata.known_processes.gaussian_law import GaussianLaw
 from tsgen.marketdata.known_processes.gaussian_path import GaussianPath
-from tsgen.marketdata.known_processes.known_process import check_count, checked_past, checked_positive
+from tsgen.marketdata.known_processes.known_process import checked_past, checked_positive
+from tsgen.whole_numbers import whole_number
 
 Kernel = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -117,11 +118,11 @@ class KernelProcess:
 
     def mean(self, horizon: int) -> NDArray[np.float64]:
         """Mean path, zeros of shape (horizon, 1)."""
-        return np.zeros((check_count(horizon, name="horizon"), 1))
+        return np.zeros((whole_number(horizon, "horizon"), 1))
 
     def covariance(self, horizon: int) -> NDArray[np.float64]:
         """Covariance of the path, shape (horizon, horizon)."""
-        times = np.arange(1.0, check_count(horizon, name="horizon") + 1.0)
+        times = np.arange(1.0, whole_number(horizon, "horizon") + 1.0)
         matrix = np.asarray(self.kernel(times[:, None], times[None, :]), dtype=np.float64)
         if matrix.shape != (horizon, horizon):
             raise ShapeError(

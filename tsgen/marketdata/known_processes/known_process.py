@@ -73,24 +73,6 @@ def checked_past(past: ArrayLike, n_assets: int) -> NDArray[np.float64]:
     return values
 
 
-def check_count(value: int, *, name: str) -> int:
-    """Return a positive integer; raise `ConfigError` otherwise.
-
-    Raises
-    ------
-    ConfigError
-        If it is not an integer of at least 1.
-
-    Examples
-    --------
-    >>> check_count(3, name="horizon")
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ConfigError(f"{name} must be an integer of at least 1: got {value!r}.")
-    return int(value)
-
-
 def checked_vector(values: ArrayLike, *, name: str) -> NDArray[np.float64]:
     """Return a finite one-dimensional float64 array; a number counts as one entry.
 

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from tsgen.errors import DataError, ShapeError
 from tsgen.marketdata.known_processes.gaussian_mixture_law import GaussianMixtureLaw
 from tsgen.marketdata.known_processes.known_process import (
-    check_count,
     checked_past,
     checked_positive,
     checked_vector,
 )
 from tsgen.marketdata.known_processes.student_t_ar import checked_initial_values
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -104,7 +104,7 @@ class MarkovSwitchingAr:
 
     def sample(self, n_paths: int, horizon: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
         """Independent paths of shape (n_paths, horizon, 1), float64."""
-        count, periods = check_count(n_paths, name="n_paths"), check_count(horizon, name="horizon")
+        count, periods = whole_number(n_paths, "n_paths"), whole_number(horizon, "horizon")
         initial, sds = np.asarray(self.initial_values), np.asarray(self.sds)
         cumulated = np.cumsum(np.asarray(self.transition), axis=1)
         rows, last = np.arange(count), sds.size - 1

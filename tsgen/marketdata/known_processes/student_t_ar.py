@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsgen.errors import ShapeError
 from tsgen.marketdata.known_processes.known_process import (
-    check_count,
     checked_past,
     checked_positive,
     checked_vector,
 )
 from tsgen.marketdata.known_processes.student_t_law import StudentTLaw, check_degrees_of_freedom
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -71,7 +71,7 @@ class StudentTAr:
 
     def sample(self, n_paths: int, horizon: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
         """Independent paths of shape (n_paths, horizon, 1), float64."""
-        count, periods = check_count(n_paths, name="n_paths"), check_count(horizon, name="horizon")
+        count, periods = whole_number(n_paths, "n_paths"), whole_number(horizon, "horizon")
         initial = np.asarray(self.initial_values)
         noise = rng.standard_t(self.dof, size=(count, periods))
         noise *= self.innovation_sd * np.sqrt((self.dof - 2.0) / self.dof)

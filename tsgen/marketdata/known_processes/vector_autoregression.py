@@ -12,7 +12,8 @@ from tsgen.marketdata.known_processes.arma import Start, check_start
 from tsgen.marketdata.known_processes.covariance_matrix import checked_cholesky
 from tsgen.marketdata.known_processes.gaussian_law import GaussianLaw
 from tsgen.marketdata.known_processes.gaussian_path import GaussianPath
-from tsgen.marketdata.known_processes.known_process import check_count, checked_past
+from tsgen.marketdata.known_processes.known_process import checked_past
+from tsgen.whole_numbers import whole_number
 
 
 @final
@@ -103,7 +104,7 @@ class VarProcess:
         >>> round(process.spectral_radius, 12)
         0.8
         """
-        size = check_count(n_assets, name="n_assets")
+        size = whole_number(n_assets, "n_assets")
         if not 0.0 <= spectral_radius < 1.0:
             raise ConfigError(f"spectral_radius must be in [0, 1): got {spectral_radius!r}.")
         matrix = rng.standard_normal((size, size))
@@ -140,11 +141,11 @@ class VarProcess:
 
     def mean(self, horizon: int) -> NDArray[np.float64]:
         """Mean path, zeros of shape (horizon, N)."""
-        return np.zeros((check_count(horizon, name="horizon"), self.n_assets))
+        return np.zeros((whole_number(horizon, "horizon"), self.n_assets))
 
     def covariance(self, horizon: int) -> NDArray[np.float64]:
         """Covariance of the path, shape (horizon * N, horizon * N), time-major."""
-        periods = check_count(horizon, name="horizon")
+        periods = whole_number(horizon, "horizon")
         n = self.n_assets
         companion = self._companion()
         powers = [np.eye(companion.shape[0])]
@@ -164,7 +165,7 @@ class VarProcess:
     def sample(self, n_paths: int, horizon: int, *, rng: np.random.Generator) -> NDArray[np.float64]:
         """Independent paths of shape (n_paths, horizon, N), float64."""
         coefficients, innovation_covariance = self._arrays()
-        count, periods = check_count(n_paths, name="n_paths"), check_count(horizon, name="horizon")
+        count, periods = whole_number(n_paths, "n_paths"), whole_number(horizon, "horizon")
         order, n_assets, _ = coefficients.shape
         first = min(order, periods) if self.start == "stationary" else 0
         paths = np.zeros((count, order + periods, n_assets))
