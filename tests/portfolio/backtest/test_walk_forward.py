@@ -69,7 +69,7 @@ def test_folds_cover_the_test_span_once_and_keep_their_distance(panel):
 
 def test_fold_refusals(panel):
     for name in ("train", "test", "purge", "embargo"):
-        with pytest.raises(ConfigError, match=f"{name} must be an integer of at least"):
+        with pytest.raises(ConfigError, match=f"{name} must be a (positive|non-negative) integer"):
             walk_forward_folds(panel.dates, **({"train": 5, "test": 5} | {name: -1}))
     with pytest.raises(DataError, match="too few dates for one fold: 80, but 79 to train on"):
         walk_forward_folds(panel.dates, train=79, test=5)

@@ -145,7 +145,8 @@ def test_lags_are_counted_from_the_last_value_and_generated_values_are_fed_back_
 @pytest.fixture(scope="module")
 def persistent():
     """AR(.6) with normal shocks of one percent: deviation .0125, 20-day sums by closed form."""
-    return tsgen.fit_generator(_panel(_autoregression((0.6,), 3000, 2, seed=4)), seed=0)
+    panel = _panel(_autoregression((0.6,), 3000, 2, seed=4))
+    return tsgen.fit_generator(panel, tsgen.GeneratorConfig.preset("fast"), seed=0)
 
 
 def test_paths_have_the_memory_and_the_sums_of_the_law(persistent):
@@ -191,5 +192,6 @@ def test_a_folder_brings_it_back(persistent, tmp_path):
 def test_a_persistent_panel_is_steered(persistent):
     weights = {"A0": 0.5, "A1": 0.5}
     target = tsgen.RiskConstraint(tsgen.TerminalReturn(weights), "==", -0.1)
-    steered = tsgen.steer(persistent, [target], horizon=5, seed=0)
+    light = tsgen.SteeringConfig(n_paths=1000, n_certificate_paths=2000)
+    steered = tsgen.steer(persistent, [target], horizon=5, seed=0, config=light)
     assert steered.certificate.verdict == "ok"

@@ -73,7 +73,8 @@ def test_a_panel_of_moving_correlation_has_moving_pairs():
 def test_constant_pairs_come_back_from_a_folder(tmp_path):
     dates = pd.bdate_range("2010-01-01", periods=1500)
     frame = pd.DataFrame(0.01 * _shocks(1500, 3, 0, low=0.3, high=0.3), index=dates, columns=list("abc"))
-    generator = tsgen.fit_generator(tsgen.ReturnPanel(frame, kind="log"), seed=0)
+    panel = tsgen.ReturnPanel(frame, kind="log")
+    generator = tsgen.fit_generator(panel, tsgen.GeneratorConfig.preset("fast"), seed=0)
     assert generator.whitening.pairs.slow_weight == 0.0
     generator.save(tmp_path / "g")
     back = tsgen.load_generator(tmp_path / "g")
