@@ -36,6 +36,7 @@ from tsgen.scenario_parts import ScenarioParts
 from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.training_config import require
+from tsgen.whitening.limited_loss import unlimited
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
@@ -268,6 +269,7 @@ class AdaptedDiffusionGenerator:
             last_share=self.record.last_share,
             evaluate_start=self.config.whitening == "identity",
             residual_map=self.residual_map,
+            limited_losses=self.record.limited_losses,
         )
 
     def _observed(self, history: ReturnPanel) -> int:
@@ -279,6 +281,7 @@ class AdaptedDiffusionGenerator:
         """States after parts of a recorded history, from its first date on."""
         self._observed(history)
         returns = torch.from_numpy(history.values.copy())
+        returns = unlimited(returns) if self.record.limited_losses else returns
         with single_thread():
             return origins_at(self.whitening, returns, observed, self.config.head.lookback)
 

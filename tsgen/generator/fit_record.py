@@ -26,3 +26,11 @@ class FitRecord:
     comparisons: list[dict[str, Any]]
     """Held-out record of every candidate head: what was accepted, and by how much."""
     versions: dict[str, str]
+
+    @property
+    def limited_losses(self) -> bool:
+        """Whether returns are modelled in the coordinate of `tsgen.whitening.limited_loss`.
+
+        Paths may be draws of any law, whatever kind they were given.
+        """
+        return self.kind == "simple" and self.trained_on == "panel"

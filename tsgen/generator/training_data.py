@@ -13,6 +13,7 @@ from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.marketdata import ReturnPanel
 from tsgen.return_kind import ReturnKind
 from tsgen.scenario_set import ScenarioSet
+from tsgen.whitening.limited_loss import unlimited
 from tsgen.whitening.volatility_fit import SHORTEST_PANEL
 
 SHORTEST_TRAINING_PANEL = 2 * SHORTEST_PANEL
@@ -24,7 +25,7 @@ class TrainingData(NamedTuple):
     """Returns with their description."""
 
     paths: Tensor
-    """(path, time, asset), float64; one path for a panel."""
+    """(path, time, asset), float64; one path for a panel, whose simple returns are `unlimited`."""
     is_panel: bool
     assets: tuple[str, ...]
     kind: ReturnKind
@@ -62,6 +63,8 @@ def _from_panel(panel: ReturnPanel) -> TrainingData:
     panel.require_history(SHORTEST_TRAINING_PANEL, purpose="fit a generator")
     _refuse_copies(panel)
     values = torch.from_numpy(panel.values.copy())[None]
+    if panel.kind == "simple":
+        values = unlimited(values)
     return TrainingData(
         values, True, panel.assets, panel.kind, panel.frequency, panel.dates[0], panel.dates[-1], panel.fingerprint()
     )

@@ -20,6 +20,7 @@ from tsgen.networks.velocity_head import VelocityHead
 from tsgen.random_streams import addressed_normals
 from tsgen.sampling.origin import Origin
 from tsgen.sampling.sampler_config import SamplerConfig
+from tsgen.whitening.limited_loss import limited
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening, as_dtype, colour
 
@@ -40,6 +41,8 @@ class ConditionalSampler:
         Whether the velocity at pi/2 matters (identity whitening: the conditional mean is not removed).
     residual_map : ResidualMap, optional
         Correction of the innovation law, applied after every period's reverse diffusion.
+    limited_losses : bool
+        Whether what the whitening colours is the unbounded coordinate of simple returns.
     """
 
     head: VelocityHead
@@ -48,6 +51,7 @@ class ConditionalSampler:
     last_share: float = 1.0
     evaluate_start: bool = False
     residual_map: ResidualMap | None = None
+    limited_losses: bool = False
 
     def plan(self) -> DeterministicPlan | StochasticPlan:
         """Coefficients of the configured scheme."""
@@ -158,6 +162,6 @@ def sample_block(
             innovations = residual_map(innovations)
         returns = colour(prediction, innovations)
         paths.innovations[:, lookback + t] = innovations
-        paths.returns[:, t] = returns
+        paths.returns[:, t] = limited(returns) if sampler.limited_losses else returns
         state = whitening.imagine(state, returns)
     return paths.returns.cpu()

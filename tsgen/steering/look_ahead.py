@@ -15,6 +15,7 @@ from tsgen.steering.period_outlook import FollowingPeriod, PortfolioForecast, de
 from tsgen.steering.portfolio_book import PortfolioBook
 from tsgen.steering.quick_map import QuickMap, Seen
 from tsgen.steering.running_statistics import RunningStatistics, moved_on
+from tsgen.whitening.limited_loss import limited
 from tsgen.whitening.mixing import mixed
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Prediction
@@ -39,6 +40,12 @@ class Day(NamedTuple):
     """In the precision of the chain."""
     quick_map: QuickMap | None = None
     """The same by table, for look-ahead."""
+    limited_losses: bool = False
+    """See `tsgen.steering.steering_reference.SteeringReference`."""
+
+    def returns_of(self, unbounded: Tensor) -> Tensor:
+        """Returns (path, asset) of what the whitening coloured."""
+        return limited(unbounded) if self.limited_losses else unbounded
 
     def corrected(self, clean: Tensor) -> Tensor:
         """Innovations that a result of the chain stands for, (path, asset)."""

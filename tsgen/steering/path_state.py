@@ -103,7 +103,17 @@ def day_of(
     first = forecast.deviation[:1] if unit is None else unit
     correction = None if reference.residual_map is None else reference.residual_map.like(paths.growth)
     return Day(
-        period, horizon, paths.running, prediction, forecast, following, first, completion, correction, quick_map
+        period,
+        horizon,
+        paths.running,
+        prediction,
+        forecast,
+        following,
+        first,
+        completion,
+        correction,
+        quick_map,
+        reference.limited_losses,
     )
 
 
@@ -117,14 +127,15 @@ def after_day(
 ) -> tuple[PathState, Tensor]:
     """State after the period, and its returns of shape (path, asset), from the results of the chain."""
     innovations = day.corrected(innovations)
-    returns = colour(day.prediction, innovations)
+    unbounded = colour(day.prediction, innovations)
+    returns = day.returns_of(unbounded)
     window, known = paths.window, paths.known
     if window.shape[1]:
         window = torch.cat([window[:, 1:], innovations[:, None]], dim=1)
         known = torch.cat([known[:, 1:], torch.ones_like(known[:, :1])], dim=1)
     growth = grown(paths.growth, returns, reference.kind)
     following = PathState(
-        reference.whitening.imagine(paths.state, returns),
+        reference.whitening.imagine(paths.state, unbounded),
         window,
         known,
         growth,

@@ -166,7 +166,8 @@ def _event_probability(event: PathEvent, after: RunningStatistics, row: int, spr
 def _of_path(functional: PathMean, day: "Day", clean: Tensor) -> Tensor:
     if day.completion is None:
         raise DataError("a PathMean needs the paths so far.")  # pragma: no cover  (the chain keeps them)
-    values = functional.callable(day.completion.with_current(colour(day.prediction, clean)))
+    returns = day.returns_of(colour(day.prediction, clean))
+    values = functional.callable(day.completion.with_current(returns))
     if not isinstance(values, Tensor) or values.shape != (len(clean),):
         got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise DataError(

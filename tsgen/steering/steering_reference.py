@@ -21,6 +21,7 @@ from tsgen.networks.velocity_head import VelocityHead
 from tsgen.return_kind import ReturnKind
 from tsgen.sampling.origin import Origin, origins_at
 from tsgen.single_thread import single_thread
+from tsgen.whitening.limited_loss import unlimited
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
@@ -74,7 +75,7 @@ class SteerableGenerator(Protocol):
 
     @property
     def record(self) -> Any:
-        """Has ``last_share``: residual share of the velocity at the last level."""
+        """Has ``last_share`` (residual share of the velocity at the last level) and ``limited_losses``."""
         ...
 
     @property
@@ -111,6 +112,9 @@ class SteeringReference:
     residual_map : ResidualMap, optional
         Correction of the innovation law, applied to every period's result of the chain. The chain is what is steered,
         so densities and divergences do not change.
+    limited_losses : bool
+        Whether what the whitening colours is the unbounded coordinate of simple returns
+        (`tsgen.whitening.limited_loss`).
     """
 
     head: SteerableHead
@@ -125,6 +129,7 @@ class SteeringReference:
     asof: pd.Timestamp | None = None
     starts_after: pd.Timestamp | None = None
     residual_map: ResidualMap | None = None
+    limited_losses: bool = False
 
     def plan(self, n_steps: int) -> StochasticPlan:
         """Coefficients of the chain with ``n_steps`` levels."""
@@ -139,6 +144,7 @@ class SteeringReference:
             "assets": list(self.assets),
             "kind": self.kind,
             "last_share": self.last_share,
+            "limited_losses": self.limited_losses,
             "evaluate_start": self.evaluate_start,
             "whitening": [self.whitening.kind, self.whitening.facts()],
         }
@@ -184,9 +190,9 @@ def reference_of(
     if history is not None:
         _check_history(history, generator)
         with single_thread():
-            origin = origins_at(
-                generator.whitening, torch.from_numpy(history.values.copy()), [history.n_dates], lookback
-            )[0]
+            returns = torch.from_numpy(history.values.copy())
+            returns = unlimited(returns) if generator.record.limited_losses else returns
+            origin = origins_at(generator.whitening, returns, [history.n_dates], lookback)[0]
         elapsed = history.n_dates
         seen.append(history.dates[-1])
     return SteeringReference(
@@ -202,6 +208,7 @@ def reference_of(
         asof=max((stamp for stamp in seen if stamp is not None), default=None),
         starts_after=seen[-1],
         residual_map=generator.residual_map,
+        limited_losses=generator.record.limited_losses,
     )
 
 
