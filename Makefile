@@ -53,7 +53,7 @@ slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --no-header -n 2 --dist worksteal -m "slow and not gpu"
 
 notebooks: $(STAMP)
-	$(BIN)/python -m pytest -q --no-header --nbmake --nbmake-timeout=900 examples/*.ipynb
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --no-header --nbmake --nbmake-timeout=900 --timeout=1800 examples/*.ipynb
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage* dist build

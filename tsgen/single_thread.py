@@ -1,7 +1,8 @@
 """One torch thread inside, the previous number afterwards.
 
 The number of threads changes how matrix products are split and so their rounding; results that must not
-depend on the machine are computed with one. Small networks are also faster that way.
+depend on the machine are computed with one. Small networks are also faster that way. Of torch alone, and cheap enough
+for every block of paths; `tsgen.one_numeric_thread` limits NumPy and SciPy too.
 """
 
 from collections.abc import Iterator

@@ -19,13 +19,13 @@ from portfolio.backtest.backtest_result import BacktestResult
 from portfolio.backtest.content_digest import content_digest
 from portfolio.backtest.folds import Fold
 from portfolio.backtest.knowledge_stamp import refuse_future_holdings
-from portfolio.backtest.one_numeric_thread import one_numeric_thread
 from portfolio.backtest.policy import PolicyLike, decision_function
 from portfolio.backtest.rule_policies import require_callable
 from portfolio.backtest.settings import BacktestSettings
 from portfolio.backtest.simulator import simulate
 from tsgen.errors import ConfigError, StorageError
 from tsgen.marketdata import ReturnPanel
+from tsgen.one_numeric_thread import one_numeric_thread
 from tsgen.progress import Progress, ProgressEvent, silent
 
 

@@ -20,6 +20,7 @@ from tsgen.evaluation.score_comparison import compare_scores
 from tsgen.evaluation.scorecard import Scorecard, SkippedMetrics
 from tsgen.evaluation.window_pairing import window_dates
 from tsgen.marketdata import ReturnPanel
+from tsgen.one_numeric_thread import one_numeric_thread
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
 from tsgen.scenario_set import ScenarioSet
@@ -93,7 +94,8 @@ def evaluate(
     if isinstance(data, ReturnPanel) and not isinstance(generator_or_scenarios, ScenarioSet):
         fitted = {name: m for name, m in named.items() if not isinstance(m, type)}
         period = evaluation_period(data, fitted, history=history, warm_up=config.warm_up)
-        evaluations = _dated(named, period, seed=seed, config=config, listener=listener)
+        with one_numeric_thread():
+            evaluations = _dated(named, period, seed=seed, config=config, listener=listener)
         facts |= _facts_of_period(period, config)
     else:
         paths = data if isinstance(data, ScenarioSet) else _paths_of(data, generator_or_scenarios)
@@ -101,7 +103,8 @@ def evaluate(
             raise ConfigError(
                 "history conditions a generator on dates: leave it out when independent paths are judged."
             )
-        evaluations = _undated(named, paths, seed=seed, config=config, listener=listener)
+        with one_numeric_thread():
+            evaluations = _undated(named, paths, seed=seed, config=config, listener=listener)
         facts |= {"n_real_paths": paths.n_scenarios, "horizon": paths.horizon}
     return _card(evaluations, facts, seed=seed)
 

@@ -16,6 +16,7 @@ from tsgen.generator.residual_map_fit import FEWEST_RESIDUALS, common_direction,
 from tsgen.generator.training_data import TrainingData, training_data
 from tsgen.generator.whitened_data import FILTER_BURN_IN, fit_whitening, whitened_rows
 from tsgen.marketdata import ReturnPanel
+from tsgen.one_numeric_thread import one_numeric_thread
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
 from tsgen.sampling.adapted_sampler import ConditionalSampler
@@ -88,7 +89,7 @@ def fit_generator(
     >>> generator.sample(3, 4, seed=1)
     ScenarioSet(3 scenarios x 4 periods x 1 assets, log returns)
     """
-    with single_thread():
+    with one_numeric_thread(), single_thread():
         return _fit(data, GeneratorConfig() if config is None else config, seed, device, progress)
 
 

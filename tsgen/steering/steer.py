@@ -15,6 +15,7 @@ import torch
 
 from tsgen.errors import ConfigError
 from tsgen.marketdata import ReturnPanel
+from tsgen.one_numeric_thread import one_numeric_thread
 from tsgen.progress import Progress, ProgressEvent, silent
 from tsgen.random_streams import check_seed
 from tsgen.single_thread import single_thread
@@ -141,7 +142,7 @@ def steer(
     )
     _check_length(reference, horizon)
     task = _Task(chain, listed, beta, settings, seed, progress)
-    with single_thread():
+    with one_numeric_thread(), single_thread():
         steered = _steered(task, resume)
     message = worth_a_warning(steered.certificate, bounded=settings.bound_deviations is not None)
     if message is not None:

@@ -1,7 +1,8 @@
 """One thread for numerical libraries, also when several parts run in threads of one process.
 
-How a matrix product is split over threads changes its rounding, and a solver may then take another path. The limit is
-one of the process: with overlapping users, the last to leave restores it, not the first.
+How a matrix product is split over threads changes its rounding, and a solver may then take another path. Small
+products are also slower on several threads, five times so beside another busy process: they wait for each other. The
+limit is one of the process: with overlapping users, the last to leave restores it, not the first.
 """
 
 import threading
