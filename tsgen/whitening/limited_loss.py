@@ -37,7 +37,7 @@ def unlimited(returns: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> unlimited(limited(torch.tensor([0.1, -0.5, -1.5], dtype=torch.float64))).tolist()
+    >>> unlimited(limited(torch.tensor([0.1, -0.5, -1.5], dtype=torch.float64))).round(decimals=12).tolist()
     [0.1, -0.5, -1.5]
     """
     lost = _KINK + _SHORTFALL * torch.log((1.0 + returns.clamp(max=_KINK)) / _SHORTFALL)

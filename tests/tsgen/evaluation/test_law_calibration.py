@@ -56,6 +56,7 @@ def check_level(counts, repetitions):
         assert p_value > 1e-3 / len(counts), f"{name}: {rejected} of {repetitions} rejected under the true law"
 
 
+@pytest.mark.slow
 def test_level_reduced():
     check_level(rejections(right_pairs, fast_families, 40), 40)
 

@@ -37,6 +37,7 @@ def test_many_assets_get_factors_and_the_coordinate_law(tmp_path):
     assert np.array_equal(parts.load().returns, generator.sample(70, 3, seed=1).returns)
 
 
+@pytest.mark.slow
 def test_forty_assets_do_not_and_few_may_ask_for_them():
     assert fit_generator(panel(40), FAST, seed=0).whitening.kind == "volatility"
     assert fit_generator(panel(41), FAST, seed=0).whitening.kind == "factor"

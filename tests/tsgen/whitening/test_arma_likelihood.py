@@ -79,6 +79,7 @@ def test_paths_without_variance_have_no_likelihood():
         arma_autocovariances(np.zeros((50, 10)), 1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_parsimonious_law_is_chosen_and_closer_than_an_autoregression(seed):
     """Free autocovariances and autoregressions leave more than the error of five parameters."""
@@ -96,6 +97,7 @@ def test_the_parsimonious_law_is_chosen_and_closer_than_an_autoregression(seed):
     assert error(whitening.coefficients.numpy()) < 0.2 * error(saturated.coefficients)
 
 
+@pytest.mark.slow
 def test_an_arma_law_extends_beyond_the_paths_it_was_fitted_to():
     generator = tsgen.fit_generator(
         tsgen.ScenarioSet(_paths(SLOW, 600, 20), assets=["x"], kind="log"), tsgen.GeneratorConfig.preset("fast"), seed=0

@@ -167,6 +167,7 @@ def test_factor_analysis_recovers_an_exact_correlation():
     assert np.abs(off).max() > 0.1  # one factor too few must be seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dof", [np.inf, 5.0])
 def test_long_run_covariance_is_as_good_as_a_factor_estimate_that_knows_the_number(dof):
     panel, truth = factor_panel(2500, 150, 5, seed=7, dof=dof)
@@ -283,7 +284,7 @@ def test_bad_input_is_explained():
         fit_factor_volatility(panel)
 
 
-@pytest.mark.parametrize("spike", [0.1, 0.5, 5.0])
+@pytest.mark.parametrize("spike", [0.1, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.5, 5.0))])
 def test_a_price_spike_does_not_widen_its_own_series(spike):
     """One return of up to five hundred deviations in 1,300 dates: the deviation of the other dates changes little."""
     returns, _ = factor_panel(1300, 20, 1, seed=6)
@@ -301,7 +302,7 @@ def test_a_price_spike_does_not_widen_its_own_series(spike):
     assert z.std(dim=0).tolist() == pytest.approx([1.0] * 20, abs=0.12)
 
 
-@pytest.mark.parametrize("explained", [0.5, 0.96, 0.985, 0.998])
+@pytest.mark.parametrize("explained", [*(pytest.param(e, marks=pytest.mark.slow) for e in (0.5, 0.96, 0.985)), 0.998])
 def test_funds_that_one_factor_explains_keep_their_deviation(explained):
     """With a unique variance of .05 at least, innovations of .56 deviations remained at 98.5 %, .25 at 99.8 %."""
     rng = np.random.default_rng(0)
@@ -366,6 +367,7 @@ def test_factors_are_not_mapped_along_a_common_direction():
     assert common_direction(SimpleNamespace(whitening=fit_volatility(panel))).any()
 
 
+@pytest.mark.slow
 def test_two_funds_on_one_index_keep_their_deviation_and_their_difference():
     panel, _ = factor_panel(1500, 70, 3, seed=0)
     rng = np.random.default_rng(1)

@@ -99,6 +99,7 @@ def test_sums_spread_as_the_impulse_responses_say(weights, ratio_below_one):
     assert bool(found[0] < 0.5 * periods) is ratio_below_one
 
 
+@pytest.mark.slow
 def test_the_fitted_whitening_forecasts_dates_that_it_has_not_seen():
     (shocks,) = _simulated(WEIGHTS, n_paths=1, n_dates=4000, n_assets=12)
     returns = torch.from_numpy(0.01 * shocks)

@@ -169,6 +169,7 @@ def _without_dispersion(whitening):
     return VolatilityWhitening(still, whitening.pairs)
 
 
+@pytest.mark.slow
 def test_a_common_size_of_own_shocks_is_followed():
     panel = _panel(4500, 12, spread=0.35, seed=1)
     whitening = fit_volatility(panel[:1500])

@@ -189,6 +189,7 @@ def test_a_folder_brings_it_back(persistent, tmp_path):
     assert "autoregressive volatility" in repr(back)
 
 
+@pytest.mark.slow
 def test_a_persistent_panel_is_steered(persistent):
     weights = {"A0": 0.5, "A1": 0.5}
     target = tsgen.RiskConstraint(tsgen.TerminalReturn(weights), "==", -0.1)
