@@ -10,6 +10,7 @@ from torch import Tensor
 from tsgen.diffusion.angle_grid import STOCHASTIC_SMALLEST_TANGENT
 from tsgen.errors import ConfigError
 from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator, FitRecord, check_device
+from tsgen.generator.feedback_size import PanelWhitening, generated_over_recorded, with_level_feedback
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.held_out_choice import Choice, choose_on_held_out
 from tsgen.generator.residual_map_fit import FEWEST_RESIDUALS, common_direction, fit_residual_map, innovation_bank
@@ -25,12 +26,11 @@ from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.head_selection import refit_head
 from tsgen.training.last_step_share import residual_share
-from tsgen.training.training_rows import TrainingRows
 from tsgen.training.velocity_bias import guard_head
-from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
 _START_STATE_NUMBERS = 500_000  # 4 MB in a stored generator
+_FEEDBACK_DRAWS = 64_000  # a mean size to half a percent
 _LAST_SHARE_RANGE = (0.05, 1.5)
 
 
@@ -126,15 +126,23 @@ def _fit(
         evaluate_start=config.whitening == "identity",
     )
     lookback = config.head.lookback
-    with_map = training.is_panel and config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS
+    start_states = _start_states(whitening, training.paths[0], lookback) if training.is_panel else None
+    residual_map = None
+    if start_states is not None and config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS:
+        bank = innovation_bank(plain, rows.to("cpu"), everything, seed=seed)
+        residual_map = fit_residual_map(bank, rows.clean(everything).double().cpu().numpy(), common_direction(plain))
+        if isinstance(whitening, PanelWhitening):
+            drawn = residual_map(torch.from_numpy(bank[:_FEEDBACK_DRAWS]))
+            ratio = generated_over_recorded(whitening, training.paths, drawn, start_states, burn_in=FILTER_BURN_IN)
+            whitening = with_level_feedback(whitening, ratio)
     return AdaptedDiffusionGenerator(
         config=replace(config),
         record=record,
         whitening=whitening,
         head=fitted,
         origin=_origin(whitening, training, lookback),
-        residual_map=_residual_map(plain, rows.to("cpu"), everything, seed=seed) if with_map else None,
-        start_states=_start_states(whitening, training.paths[0], lookback) if training.is_panel else None,
+        residual_map=residual_map,
+        start_states=start_states,
     )
 
 
@@ -163,12 +171,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:  # a source tree that was never installed
             found[name] = "unknown"
     return found
-
-
-def _residual_map(sampler: ConditionalSampler, rows: TrainingRows, everything: Tensor, *, seed: int) -> ResidualMap:
-    """The residual map of the final head, fitted to all rows."""
-    bank = innovation_bank(sampler, rows, everything, seed=seed)
-    return fit_residual_map(bank, rows.clean(everything).double().numpy(), common_direction(sampler))
 
 
 def _origin(whitening: Whitening, training: TrainingData, lookback: int) -> Origin:

@@ -108,6 +108,10 @@ class OwnLagWhitening:
         surprise, lags = self._surprise(state, returns)
         return lags, *self.inner.imagine(state[1:], surprise)
 
+    def dividing_feedback(self, factor: Tensor) -> "OwnLagWhitening":
+        """The same whitening, whose roll-outs divide shocks by ``factor`` (asset,) more."""
+        return OwnLagWhitening(self.inner.dividing_feedback(factor), self.numbers)
+
     def arrays(self) -> dict[str, Tensor]:
         """Numbers of the lags and of the inner whitening."""
         return {f"own_lag_{name}": value for name, value in self.numbers._asdict().items()} | self.inner.arrays()

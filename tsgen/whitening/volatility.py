@@ -88,7 +88,7 @@ class VolatilityNumbers(NamedTuple):
     kappa: Tensor
     """(asset,): what the feedback of roll-outs is divided by: the standard deviation of returns over their volatility,
     location included, winsorised at sixteen and at most 1.5 times ``unit``, times the feedback of independent
-    innovations over training's."""
+    innovations over training's; more where shocks are generated larger (`tsgen.generator.feedback_size`)."""
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
@@ -256,6 +256,10 @@ class VolatilityWhitening:
         clipped = clipped_shocks((returns - self._location(state[3], sigma)) / (numbers.deviation * sigma))
         pairs = state[_N_OWN:-_N_FAST]
         return (absolute * pull, leverage * pull, market, memory, *pairs, *self._moved(state, clipped))
+
+    def dividing_feedback(self, factor: Tensor) -> "VolatilityWhitening":
+        """The same whitening, whose roll-outs divide shocks by ``factor`` (asset,) more."""
+        return VolatilityWhitening(self.numbers._replace(kappa=self.numbers.kappa * factor), self.pairs)
 
     def arrays(self) -> dict[str, Tensor]:
         """All fitted numbers."""
