@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import tsgen
-from tsgen.generator.feedback_size import CLEAR_EXCESS, generated_over_recorded, with_level_feedback
+from tsgen.generator.feedback_size import CLEAR_DIFFERENCE, generated_over_recorded, with_level_feedback
 from tsgen.whitening.own_lags import OwnLagWhitening
 from tsgen.whitening.own_lags_fit import OwnLagNumbers
 from tsgen.whitening.volatility_fit import fit_volatility
@@ -54,8 +54,30 @@ def test_a_series_with_half_its_returns_zero_keeps_its_deviation(half_at_rest):
     plain = fit_volatility(panel.values)
     undivided = replace(half_at_rest, whitening=plain)
     assert growth(undivided, panel.values)[3] > 1.5
-    assert float(half_at_rest.whitening.numbers.kappa[3] / plain.numbers.kappa[3]) > CLEAR_EXCESS
+    assert float(half_at_rest.whitening.numbers.kappa[3] / plain.numbers.kappa[3]) > 1.0 + CLEAR_DIFFERENCE
     torch.testing.assert_close(half_at_rest.whitening.numbers.kappa[:3], plain.numbers.kappa[:3])
+
+
+def test_a_wrong_price_calms_its_series_less():
+    """A price too high by 60 deviations on one day, and right again on the next; sizes winsorised at the 98 % quantile.
+
+    Of four such panels two had a clear difference: after 220 days 0.69 and 0.67 of the data's instead of 0.55 and 0.51.
+    """
+    panel = resting_panel(0.0)
+    values = panel.values.copy()
+    values[900, 3] += 0.6
+    values[901, 3] -= 0.6
+    wrong = tsgen.ReturnPanel(pd.DataFrame(values, index=panel.dates, columns=list(panel.assets)), kind="log")
+    generator = tsgen.fit_generator(wrong, FAST)
+    undivided = replace(generator, whitening=fit_volatility(values))
+    bound = np.quantile(np.abs(values[:, 3]), 0.98)
+
+    def size(model):
+        returns = np.abs(model.sample(1_000, 240, history="stationary", seed=0).returns[:, 200:, 3])
+        return np.minimum(returns, bound).mean() / np.minimum(np.abs(values[:, 3]), bound).mean()
+
+    assert size(generator) > 0.62
+    assert size(generator) > 1.1 * size(undivided)
 
 
 def test_ordinary_series_are_not_touched():
@@ -82,7 +104,7 @@ def test_the_ratio_of_sizes_is_measured(half_at_rest, factor):
 def test_division_reaches_the_whitening_inside_own_lags():
     inner = fit_volatility(garch_paths(400, 2, seed=3))
     lags = OwnLagNumbers(torch.zeros(1, 2).double(), torch.zeros(2).double(), torch.ones(2).double())
-    divided = with_level_feedback(OwnLagWhitening(inner, lags), np.array([1.04, 1.2]))
+    divided = with_level_feedback(OwnLagWhitening(inner, lags), np.array([1.04, 0.8]))
     assert isinstance(divided, OwnLagWhitening)
-    torch.testing.assert_close(divided.inner.numbers.kappa, inner.numbers.kappa * torch.tensor([1.0, 1.2]).double())
-    assert with_level_feedback(inner, np.array([0.7, 1.05])) is inner
+    torch.testing.assert_close(divided.inner.numbers.kappa, inner.numbers.kappa * torch.tensor([1.0, 0.8]).double())
+    assert with_level_feedback(inner, np.array([0.96, 1.04])) is inner
