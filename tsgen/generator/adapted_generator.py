@@ -7,7 +7,6 @@ from typing import Literal, final
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from tsgen.errors import ConfigError, DataError
@@ -36,7 +35,7 @@ from tsgen.scenario_parts import ScenarioParts
 from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.training_config import require
-from tsgen.whitening.limited_loss import unlimited
+from tsgen.whitening.limited_loss import modelled
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
@@ -280,8 +279,7 @@ class AdaptedDiffusionGenerator:
     def _origins(self, history: ReturnPanel, observed: list[int]) -> list[Origin]:
         """States after parts of a recorded history, from its first date on."""
         self._observed(history)
-        returns = torch.from_numpy(history.values.copy())
-        returns = unlimited(returns) if self.record.limited_losses else returns
+        returns = modelled(history.values, limited_losses=self.record.limited_losses)
         with single_thread():
             return origins_at(self.whitening, returns, observed, self.config.head.lookback)
 

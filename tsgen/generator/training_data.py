@@ -13,7 +13,7 @@ from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.marketdata import ReturnPanel
 from tsgen.return_kind import ReturnKind
 from tsgen.scenario_set import ScenarioSet
-from tsgen.whitening.limited_loss import unlimited
+from tsgen.whitening.limited_loss import modelled
 from tsgen.whitening.volatility_fit import SHORTEST_PANEL
 
 SHORTEST_TRAINING_PANEL = 2 * SHORTEST_PANEL
@@ -62,9 +62,7 @@ def training_data(data: ReturnPanel | ScenarioSet, config: GeneratorConfig) -> T
 def _from_panel(panel: ReturnPanel) -> TrainingData:
     panel.require_history(SHORTEST_TRAINING_PANEL, purpose="fit a generator")
     _refuse_copies(panel)
-    values = torch.from_numpy(panel.values.copy())[None]
-    if panel.kind == "simple":
-        values = unlimited(values)
+    values = modelled(panel.values, limited_losses=panel.kind == "simple")[None]
     return TrainingData(
         values, True, panel.assets, panel.kind, panel.frequency, panel.dates[0], panel.dates[-1], panel.fingerprint()
     )

@@ -21,7 +21,7 @@ from tsgen.networks.velocity_head import VelocityHead
 from tsgen.return_kind import ReturnKind
 from tsgen.sampling.origin import Origin, origins_at
 from tsgen.single_thread import single_thread
-from tsgen.whitening.limited_loss import unlimited
+from tsgen.whitening.limited_loss import modelled
 from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
@@ -190,8 +190,7 @@ def reference_of(
     if history is not None:
         _check_history(history, generator)
         with single_thread():
-            returns = torch.from_numpy(history.values.copy())
-            returns = unlimited(returns) if generator.record.limited_losses else returns
+            returns = modelled(history.values, limited_losses=generator.record.limited_losses)
             origin = origins_at(generator.whitening, returns, [history.n_dates], lookback)[0]
         elapsed = history.n_dates
         seen.append(history.dates[-1])

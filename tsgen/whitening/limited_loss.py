@@ -10,7 +10,9 @@ which has a continuous slope and an exact inverse. Panels without such losses ar
 beyond, a return is in effect a log return.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _KINK = -0.5
@@ -42,3 +44,9 @@ def unlimited(returns: Tensor) -> Tensor:
     """
     lost = _KINK + _SHORTFALL * torch.log((1.0 + returns.clamp(max=_KINK)) / _SHORTFALL)
     return torch.where(returns < _KINK, lost, returns)
+
+
+def modelled(recorded: NDArray[np.float64], *, limited_losses: bool) -> Tensor:
+    """Recorded returns as the whitening sees them: `unlimited` where losses are limited, else as they are; a copy."""
+    returns = torch.from_numpy(recorded.copy())
+    return unlimited(returns) if limited_losses else returns

@@ -8,7 +8,11 @@ import pytest
 import torch
 
 import tsgen
+from tsgen.steering.path_state import after_day, day_of, path_state_at_start
+from tsgen.steering.portfolio_book import PortfolioBook
+from tsgen.steering.steering_reference import reference_of
 from tsgen.whitening.limited_loss import LARGEST_LOSS, limited, unlimited
+from tsgen.whitening.whitening_protocol import colour
 
 FAST = tsgen.GeneratorConfig.preset("fast")
 
@@ -111,6 +115,22 @@ def test_it_survives_storage(wild, tmp_path):
     wild.save(tmp_path / "g")
     again = tsgen.load_generator(tmp_path / "g")
     np.testing.assert_array_equal(again.sample(200, 5, seed=1).returns, wild.sample(200, 5, seed=1).returns)
+
+
+def test_steering_starts_from_the_same_state_and_feeds_back_the_coordinate(wild):
+    reference = reference_of(wild, wild_panel())
+    for own, read in zip(wild.origin.state, reference.origin.state, strict=True):
+        torch.testing.assert_close(read, own, rtol=0.0, atol=0.0)
+    book = PortfolioBook.of([tsgen.TerminalReturn("A")], wild.assets)
+    begin = path_state_at_start(reference, book, 1)
+    day = day_of(begin, reference, book, period=0, horizon=2, unit=None, foreseen=False)
+    crash = torch.full((1, 2), -12.0)
+    unbounded_returns = colour(day.prediction, day.corrected(crash))
+    assert float(unbounded_returns.max()) < -1.0
+    following, returns = after_day(begin, day, crash, reference, book)
+    torch.testing.assert_close(returns, limited(unbounded_returns))
+    for fed, expected in zip(following.state, wild.whitening.imagine(begin.state, unbounded_returns), strict=True):
+        torch.testing.assert_close(fed, expected)
 
 
 def test_steered_paths_keep_it_too(wild):

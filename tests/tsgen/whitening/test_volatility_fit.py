@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.redrawn_residuals import roll_out
 from tsgen.errors import DataError, ShapeError
 from tsgen.whitening.factor_volatility_fit import fit_factor_volatility
 from tsgen.whitening.market_volatility import market_trend
@@ -145,15 +146,10 @@ def test_a_wrong_price_does_not_let_its_series_die():
     panel = _gjr(1500, seed=3)
     panel[700, 1] += 0.6
     whitening = fit_volatility(panel)
-    z = whiten_paths(whitening, torch.from_numpy(panel)[None], whitening.start(1)).innovations[0, 60:]
-    state, sizes = whitening.hold(whitening.start(1), 400), []
-    for t in range(250):
-        rows = torch.from_numpy(np.random.default_rng(t).integers(0, len(z), 400))
-        returns = colour(whitening.predict(state), z[rows])
-        state = whitening.imagine(state, returns)
-        sizes.append(returns.abs().median(dim=0).values.numpy())
-    kept = np.mean(sizes[-50:], axis=0) / np.median(np.abs(panel), axis=0)
-    assert kept[1] > 0.7 * kept[0]
+    returns = roll_out(whitening, panel, n_paths=400, n_periods=250)
+    kept = np.median(np.abs(returns[:, 200:]), axis=(0, 1)) / np.median(np.abs(panel), axis=0)
+    # .74 to .95 over six seeds; .33 to .37 where the wrong price decides by how much shocks are divided
+    assert kept[1] > 0.6 * kept[0]
 
 
 def test_shocks_of_the_correlation_are_taken_from_the_moved_location(whitening):
