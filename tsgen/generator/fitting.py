@@ -26,7 +26,9 @@ from tsgen.scenario_set import ScenarioSet
 from tsgen.single_thread import single_thread
 from tsgen.training.head_selection import refit_head
 from tsgen.training.last_step_share import residual_share
+from tsgen.training.training_rows import TrainingRows
 from tsgen.training.velocity_bias import guard_head
+from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
 _START_STATE_NUMBERS = 500_000  # 4 MB in a stored generator
@@ -129,12 +131,7 @@ def _fit(
     start_states = _start_states(whitening, training.paths[0], lookback) if training.is_panel else None
     residual_map = None
     if start_states is not None and config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS:
-        bank = innovation_bank(plain, rows.to("cpu"), everything, seed=seed)
-        residual_map = fit_residual_map(bank, rows.clean(everything).double().cpu().numpy(), common_direction(plain))
-        if isinstance(whitening, PanelWhitening):
-            drawn = residual_map(torch.from_numpy(bank[:_FEEDBACK_DRAWS]))
-            ratio = generated_over_recorded(whitening, training.paths, drawn, start_states, burn_in=FILTER_BURN_IN)
-            whitening = with_level_feedback(whitening, ratio)
+        residual_map, whitening = _generated_law(plain, rows.to("cpu"), everything, training.paths, start_states, seed)
     return AdaptedDiffusionGenerator(
         config=replace(config),
         record=record,
@@ -144,6 +141,20 @@ def _fit(
         residual_map=residual_map,
         start_states=start_states,
     )
+
+
+def _generated_law(
+    plain: ConditionalSampler, rows: TrainingRows, kept: Tensor, returns: Tensor, states: Origin, seed: int
+) -> tuple[ResidualMap, Whitening]:
+    """The residual map, and the whitening as the sizes that are generated with it want it."""
+    bank = innovation_bank(plain, rows, kept, seed=seed)
+    residual_map = fit_residual_map(bank, rows.clean(kept).double().numpy(), common_direction(plain))
+    whitening = plain.whitening
+    if isinstance(whitening, PanelWhitening):
+        drawn = residual_map(torch.from_numpy(bank[:_FEEDBACK_DRAWS]))
+        ratio = generated_over_recorded(whitening, returns, drawn, states, burn_in=FILTER_BURN_IN)
+        whitening = with_level_feedback(whitening, ratio)
+    return residual_map, whitening
 
 
 def _record(training: TrainingData, choice: Choice, *, last_share: float, seed: int) -> FitRecord:
