@@ -10,9 +10,9 @@ from torch import Tensor
 from tsgen.diffusion.angle_grid import STOCHASTIC_SMALLEST_TANGENT
 from tsgen.errors import ConfigError
 from tsgen.generator.adapted_generator import AdaptedDiffusionGenerator, FitRecord, check_device
-from tsgen.generator.feedback_size import PanelWhitening, generated_over_recorded, with_level_feedback
 from tsgen.generator.generator_config import GeneratorConfig
 from tsgen.generator.held_out_choice import Choice, choose_on_held_out
+from tsgen.generator.long_run_level import PanelWhitening, keeping_level
 from tsgen.generator.residual_map_fit import FEWEST_RESIDUALS, common_direction, fit_residual_map, innovation_bank
 from tsgen.generator.training_data import TrainingData, training_data
 from tsgen.generator.whitened_data import FILTER_BURN_IN, fit_whitening, whitened_rows
@@ -32,7 +32,7 @@ from tsgen.whitening.residual_map import ResidualMap
 from tsgen.whitening.whitening_protocol import Whitening
 
 _START_STATE_NUMBERS = 500_000  # 4 MB in a stored generator
-_FEEDBACK_DRAWS = 64_000  # a mean size to half a percent
+_LEVEL_DRAWS = 64_000
 _LAST_SHARE_RANGE = (0.05, 1.5)
 
 
@@ -79,6 +79,8 @@ def fit_generator(
        panel are centred, so the closed forms leave the expected return to the whitening, where it is shrunk and moves.
     3. For a panel with 250 innovations or more, unless ``anchor_is_floor=False``: map the quantiles of what the head
        generates to those of the innovations (`tsgen.whitening.residual_map`).
+    4. For a panel whose volatility moves: simulate 240 periods and divide what feeds volatility in roll-outs, so that
+       its level is that of the training dates or down to a third below (`tsgen.generator.long_run_level`).
 
     References
     ----------
@@ -130,8 +132,11 @@ def _fit(
     lookback = config.head.lookback
     start_states = _start_states(whitening, training.paths[0], lookback) if training.is_panel else None
     residual_map = None
-    if start_states is not None and config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS:
-        residual_map, whitening = _generated_law(plain, rows.to("cpu"), everything, training.paths, start_states, seed)
+    if start_states is not None:
+        mapped = config.head.anchor_is_floor and len(everything) >= FEWEST_RESIDUALS
+        residual_map, whitening = _generated_law(
+            plain, rows.to("cpu"), everything, training.paths, start_states, mapped=mapped, seed=seed
+        )
     return AdaptedDiffusionGenerator(
         config=replace(config),
         record=record,
@@ -144,16 +149,26 @@ def _fit(
 
 
 def _generated_law(
-    plain: ConditionalSampler, rows: TrainingRows, kept: Tensor, returns: Tensor, states: Origin, seed: int
-) -> tuple[ResidualMap, Whitening]:
-    """The residual map, and the whitening as the sizes that are generated with it want it."""
-    bank = innovation_bank(plain, rows, kept, seed=seed)
-    residual_map = fit_residual_map(bank, rows.clean(kept).double().numpy(), common_direction(plain))
+    plain: ConditionalSampler,
+    rows: TrainingRows,
+    kept: Tensor,
+    returns: Tensor,
+    states: Origin,
+    *,
+    mapped: bool,
+    seed: int,
+) -> tuple[ResidualMap | None, Whitening]:
+    """The residual map if there is to be one, and the whitening that keeps its level with what is generated."""
     whitening = plain.whitening
+    if not (mapped or isinstance(whitening, PanelWhitening)):
+        return None, whitening
+    bank = innovation_bank(plain, rows, kept, seed=seed)
+    drawn, residual_map = torch.from_numpy(bank[:_LEVEL_DRAWS]), None
+    if mapped:
+        residual_map = fit_residual_map(bank, rows.clean(kept).double().numpy(), common_direction(plain))
+        drawn = residual_map(drawn)
     if isinstance(whitening, PanelWhitening):
-        drawn = residual_map(torch.from_numpy(bank[:_FEEDBACK_DRAWS]))
-        ratio = generated_over_recorded(whitening, returns, drawn, states, burn_in=FILTER_BURN_IN)
-        whitening = with_level_feedback(whitening, ratio)
+        whitening = keeping_level(whitening, returns, drawn, states, burn_in=FILTER_BURN_IN, seed=seed)
     return residual_map, whitening
 
 

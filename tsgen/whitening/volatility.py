@@ -88,8 +88,7 @@ class VolatilityNumbers(NamedTuple):
     kappa: Tensor
     """(asset,): what the feedback of roll-outs is divided by: the standard deviation of returns over their volatility,
     location included, winsorised at sixteen and at most 1.5 times ``unit``, times the feedback of independent
-    innovations over training's; and where shocks are generated larger or smaller than they were recorded, by as much
-    (`tsgen.generator.feedback_size`)."""
+    innovations over training's, and what keeps the level in long roll-outs (`tsgen.generator.long_run_level`)."""
     unit: Tensor
     """(asset,): robust standard deviation of the innovation, what it is scaled by: a stale series with rare giant moves
     has a ``kappa`` of three, and its ordinary days would shrink to a third."""
