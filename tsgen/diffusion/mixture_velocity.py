@@ -147,13 +147,13 @@ def mixture_velocity(noisy: Tensor, tau: Tensor, law: GaussianMixture) -> Tensor
     -------
     Tensor of shape (batch, asset)
     """
+    # components on the leading axis, as above
     cosine, sine = torch.cos(tau), torch.sin(tau)
     values, vectors = torch.linalg.eigh(law.covariances)
-    distance = noisy[:, None, :] - cosine[:, :, None] * law.means
-    rotated = torch.einsum("bjn,jna->bja", distance, vectors)
-    noised = cosine[:, :, None] ** 2 * values + sine[:, :, None] ** 2
-    log_density = law.log_weights - 0.5 * (noised.log() + rotated.square() / noised).sum(dim=-1)
-    posterior = torch.softmax(log_density, dim=-1)
-    local = (cosine * sine)[:, :, None] * (1.0 - values) / noised * rotated
-    component = torch.einsum("bja,jna->bjn", local, vectors) - sine[:, :, None] * law.means
-    return torch.einsum("bj,bjn->bn", posterior, component)
+    rotated = (noisy - cosine * law.means[:, None]) @ vectors
+    noised = cosine**2 * values[:, None] + sine**2
+    log_density = law.log_weights[:, None] - 0.5 * (noised.log() + rotated.square() / noised).sum(dim=2)
+    posterior = torch.softmax(log_density, dim=0)
+    local = (cosine * sine) * (1.0 - values[:, None]) / noised * rotated
+    component = local @ vectors.transpose(1, 2) - sine * law.means[:, None]
+    return (posterior[:, :, None] * component).sum(dim=0)

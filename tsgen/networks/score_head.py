@@ -166,13 +166,12 @@ class ScoreHead(nn.Module):
         return self.state_in
 
     def _past_term(self, past: Past) -> Tensor | None:
-        if self.context_in is None:
+        if self.context_in is None or self.encoder.layers is None:
             return None
-        if torch.is_grad_enabled() or self.encoder.layers is None:
-            return self.context_in(self.encoder(past))
+        first, bend, last = (cast("nn.Linear", layer) for layer in self.encoder.layers)
+        hidden = first(self.encoder.inputs(past))
+        hidden = bend(hidden) if torch.is_grad_enabled() else self._activate(hidden)
         # two linear maps without anything between them are one: a product per weight instead of one per path
-        first, last = (cast("nn.Linear", self.encoder.layers[i]) for i in (0, 2))
-        hidden = self._activate(nn.functional.linear(self.encoder.inputs(past), first.weight, first.bias))
         both = self.context_in.weight @ last.weight
         return torch.addmm(self.context_in.weight @ last.bias, hidden, both.T)
 
@@ -181,10 +180,8 @@ class ScoreHead(nn.Module):
         return torch.relu_(values) if self.shape.activation == "relu" else _silu_(values)
 
     def _body(self, noisy: Tensor, angle_term: Tensor, past_term: Tensor | None) -> Tensor:
-        hidden = nn.functional.linear(noisy, self._entrance.weight) + angle_term
-        if past_term is not None:
-            hidden = hidden + past_term
-        hidden = self.first_activation(hidden)
+        term = angle_term if past_term is None else angle_term + past_term
+        hidden = self.first_activation(torch.addmm(term, noisy, self._entrance.weight.T))
         for block in self.blocks:
             hidden = hidden + block(hidden)
         return self.out(hidden)
@@ -203,7 +200,7 @@ class ScoreHead(nn.Module):
         return torch.addmm(space.last.bias, hidden, space.last.weight)
 
     def _angle_term(self, tau: Tensor) -> Tensor:
-        return self.angle_in(angle_features(tau)) + self._entrance.bias
+        return torch.addmm(self._entrance.bias, angle_features(tau), self.angle_in.weight.T)
 
     def forward(self, noisy: Tensor, tau: Tensor, past: Past) -> Tensor:
         """Velocity where every row has its own angle.

@@ -44,9 +44,12 @@ class TrainingRows(NamedTuple):
         """What was known before the given rows."""
         rows, periods = rows.to(self.innovations.device), self.innovations.shape[1]
         path, t = rows // periods, rows % periods
-        back = torch.arange(self.lookback, 0, -1, device=rows.device)
-        window = self.padded[path[:, None], t[:, None] + self.lookback - back]
-        known = (t[:, None] >= back).to(window.dtype)
+        ahead = torch.arange(self.lookback, device=rows.device)
+        first = path * self.padded.shape[1] + t
+        # whole rows of a flat table: several times faster than indices of paths and periods
+        window = self.padded.flatten(0, 1).index_select(0, (first[:, None] + ahead).flatten())
+        window = window.view(len(rows), self.lookback, -1)
+        known = (t[:, None] >= self.lookback - ahead).to(window.dtype)
         return Past(window, known, self.features[path, t])
 
     def centred(self, rows: Tensor) -> "TrainingRows":

@@ -68,6 +68,7 @@ def test_a_series_with_half_its_returns_zero_keeps_its_deviation(half_at_rest):
     torch.testing.assert_close(half_at_rest.whitening.numbers.kappa[:3], plain.numbers.kappa[:3], rtol=0.03, atol=0.0)
 
 
+@pytest.mark.slow
 def test_a_wrong_price_calms_its_series_by_a_third_at_most():
     """A price too high by 60 deviations on one day, right again on the next; sizes winsorised at the 98 % quantile."""
     panel = resting_panel(0.0)
@@ -105,6 +106,7 @@ def test_what_is_divided_by_more_calms(half_at_rest):
     assert (change[[0, 1, 3]] > 0.9).all()  # they share the market's size
 
 
+@pytest.mark.slow
 def test_levels_within_the_band_are_left_alone():
     panel = resting_panel(0.0, seed=2)
     generator = tsgen.fit_generator(panel, FAST)
